@@ -1,0 +1,12 @@
+// Subcommands: one file each; each reads its options, calls into the rooms below and prints.
+#ifndef TT_CLI_CLI_H
+#define TT_CLI_CLI_H
+
+// argv[0] is the subcommand's name. Returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
+typedef struct {
+  const char *name;
+  int (*run)(int argc, char **argv);
+  const char *summary; // one line
+} tt_command;
+
+#endif

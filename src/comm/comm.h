@@ -1,0 +1,50 @@
+// The data-parallel ranks and what they exchange, over MPI. Knows nothing of models.
+#ifndef TT_COMM_COMM_H
+#define TT_COMM_COMM_H
+
+#include <mpi.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+typedef struct {
+  MPI_Comm mpi;
+  int rank, size;
+} tt_comm;
+
+// Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks. Works
+// without mpirun: one rank. tt_comm_finish ends MPI.
+tt_status tt_comm_start(tt_comm *comm);
+void tt_comm_finish(tt_comm *comm);
+
+// Collective. All ranks get the worst status of any; the lowest rank that failed prints its message, once, to stderr
+// ("twotrack: error: ...", with "rank r: " when there are several ranks).
+tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
+
+// For a rank that fails where the others cannot know: prints its message and ends the whole job with code 1.
+_Noreturn void tt_comm_abort(const tt_comm *comm);
+
+// Collective: receive[r * count ..] = what rank r passed. Elements of `size` bytes.
+tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receive, size_t count, size_t size);
+
+// Same with a count per rank: receive holds sum(counts) elements in rank order; counts known to all.
+tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
+                               size_t size);
+
+// Collective: sends send_counts[r] bytes to each rank r from consecutive places of `send`; *receive (malloc'ed here,
+// caller frees) gets the bytes from rank 0, 1, ... with receive_counts[r] each.
+tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t *send_counts, void **receive,
+                           int64_t *receive_counts);
+
+tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root);
+tt_status tt_comm_barrier(const tt_comm *comm);
+
+// Collective. Every rank passes `partial` (n floats): its subtree's sum of gradients. Rank r owns elements
+// segment[r] .. segment[r+1]-1 and gets in `owned` the sum over all ranks in the fixed binary tree: ranks 0+1, 2+3, ...
+// first, then pairs of those (ranks are a power of two). Same bytes on the wire as a reduce-scatter. `scratch` holds
+// size * (largest segment) floats.
+tt_status tt_comm_tree_reduce(const tt_comm *comm, const float *partial, const int64_t *segment, float *owned,
+                              float *scratch);
+
+#endif

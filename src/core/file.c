@@ -1,0 +1,112 @@
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void tt_file_temporary(const char *path, char *temporary, size_t size) {
+  snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());
+}
+
+static int sync_path(const char *path, int flags) {
+  int fd = open(path, flags);
+  if (fd < 0) return -1;
+  int failed = fsync(fd);
+  // some network file systems cannot sync a directory and say so; the rename itself has succeeded there
+  if (failed && (flags & O_DIRECTORY) && (errno == EINVAL || errno == ENOTSUP)) failed = 0;
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return failed;
+}
+
+tt_status tt_file_commit(const char *temporary, const char *path) {
+  const char *step = "sync";
+  char folder[PATH_MAX];
+  snprintf(folder, sizeof folder, "%s", path);
+  if (sync_path(temporary, O_RDONLY) == 0) {
+    step = "rename";
+    if (rename(temporary, path) == 0) {
+      step = "sync the folder of";
+      if (sync_path(dirname(folder), O_RDONLY | O_DIRECTORY) == 0) return TT_OK;
+    }
+  }
+  int why = errno;
+  unlink(temporary);
+  return tt_fail(TT_ERR_IO, "cannot %s %s: %s", step, path, strerror(why));
+}
+
+void tt_file_abandon(const char *temporary) { unlink(temporary); }
+
+tt_status tt_file_replace(const char *path, const void *data, size_t bytes) {
+  char temporary[PATH_MAX];
+  tt_file_temporary(path, temporary, sizeof temporary);
+  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  if (fd < 0) return tt_fail(TT_ERR_IO, "cannot create %s: %s", temporary, strerror(errno));
+  const char *p = data;
+  size_t left = bytes;
+  while (left) {
+    ssize_t n = write(fd, p, left);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    p += n, left -= (size_t)n;
+  }
+  int why = errno;
+  if (close(fd) != 0 && !left) why = errno, left = 1;
+  if (left) {
+    unlink(temporary);
+    return tt_fail(TT_ERR_IO, "cannot write %s: %s", path, strerror(why));
+  }
+  return tt_file_commit(temporary, path);
+}
+
+tt_status tt_file_read(const char *path, char **data, size_t *bytes) {
+  *data = NULL, *bytes = 0;
+  FILE *f = fopen(path, "rb");
+  if (!f) return tt_fail(TT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  size_t used = 0, capacity = 1 << 16;
+  char *buffer = malloc(capacity + 1);
+  while (buffer) {
+    used += fread(buffer + used, 1, capacity - used, f);
+    if (used < capacity) break;
+    char *larger = realloc(buffer, (capacity *= 2) + 1);
+    if (!larger) free(buffer);
+    buffer = larger;
+  }
+  int failed = ferror(f), why = errno;
+  fclose(f);
+  if (!buffer) return tt_fail(TT_ERR_MEMORY, "out of memory reading %s", path);
+  if (failed) {
+    free(buffer);
+    return tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(why));
+  }
+  buffer[used] = 0;
+  *data = buffer, *bytes = used;
+  return TT_OK;
+}
+
+bool tt_file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+tt_status tt_make_directories(const char *path) {
+  char part[PATH_MAX];
+  if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
+    return tt_fail(TT_ERR_IO, "the path %.60s... is too long", path);
+  for (char *p = part + 1;; p++) {
+    if (*p != '/' && *p) continue;
+    char kept = *p;
+    *p = 0;
+    if (mkdir(part, 0777) != 0 && errno != EEXIST)
+      return tt_fail(TT_ERR_IO, "cannot create the folder %s: %s", part, strerror(errno));
+    *p = kept;
+    if (!kept) break;
+  }
+  struct stat s;
+  if (stat(path, &s) != 0 || !S_ISDIR(s.st_mode)) return tt_fail(TT_ERR_IO, "%s is not a folder", path);
+  return TT_OK;
+}

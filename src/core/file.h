@@ -1,0 +1,30 @@
+// Files that are complete or absent: written under a temporary name, synced, renamed, directory synced.
+#ifndef TT_CORE_FILE_H
+#define TT_CORE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/status.h"
+
+// The temporary name under which `path` is to be written ("path.tmp.<pid>", same directory). The caller writes
+// it with whatever library, closes it, then calls tt_file_commit or tt_file_abandon.
+void tt_file_temporary(const char *path, char *temporary, size_t size);
+
+// fsync(temporary), rename to path, fsync of the directory. On failure the temporary is removed (TT_ERR_IO).
+tt_status tt_file_commit(const char *temporary, const char *path);
+
+void tt_file_abandon(const char *temporary); // removes it, if it is there
+
+// Replaces `path` by these bytes, all or nothing. TT_ERR_IO on failure (disk full, no permission).
+tt_status tt_file_replace(const char *path, const void *data, size_t bytes);
+
+// Reads a whole file; *data gets a terminating 0 that *bytes does not count; free() it. TT_ERR_IO.
+tt_status tt_file_read(const char *path, char **data, size_t *bytes);
+
+bool tt_file_exists(const char *path);
+
+// Makes a directory and its parents; fine if it is there already. TT_ERR_IO.
+tt_status tt_make_directories(const char *path);
+
+#endif

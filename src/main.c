@@ -1,0 +1,27 @@
+// twotrack: the table of subcommands; nothing else.
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "build_config.h"
+
+static const tt_command commands[] = {
+    {NULL, NULL, NULL},
+};
+
+static void usage(FILE *out) {
+  fprintf(out, "usage: twotrack COMMAND [OPTIONS]\n\ncommands:\n");
+  for (const tt_command *c = commands; c->name; c++) fprintf(out, "  %-11s %s\n", c->name, c->summary);
+  fprintf(out, "\n'twotrack COMMAND --help' tells more; 'twotrack --version' names the build and its libraries.\n");
+}
+
+int main(int argc, char **argv) {
+  if (argc >= 2 && strcmp(argv[1], "--version") == 0) return printf("twotrack %s (%s)\n", TT_VERSION, TT_COMMIT) < 0;
+  if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;
+  if (argc < 2) return usage(stderr), 2;
+  for (const tt_command *c = commands; c->name; c++)
+    if (strcmp(argv[1], c->name) == 0) return c->run(argc - 1, argv + 1);
+  fprintf(stderr, "twotrack: no command '%s'\n", argv[1]);
+  usage(stderr);
+  return 2;
+}
