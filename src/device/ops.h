@@ -88,28 +88,28 @@ typedef struct {
   // prob[h,i,j] = softmax_j(q_hi . k_hj / sqrt(head_dim) + bias[ij, h]); bias (R, heads); prob: for molecule m at
   // pair_offset[m] * heads, laid out (heads, L, L)
   void (*attention)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv, const float *bias,
-                    float *prob);
+                    float *prob, float *scratch);
   // dprob in; dq and dk thirds of dqkv (T, 3D) and dbias (R, heads) out. May overwrite dprob.
   void (*attention_backward)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
-                             const float *prob, float *dprob, float *dqkv, float *dbias);
+                             const float *prob, float *dprob, float *dqkv, float *dbias, float *scratch);
   // out_i = concat_h sum_j dropout(prob)_hij v_hj, (T, D)
   void (*attention_values)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
-                           const float *qkv, float *out);
+                           const float *qkv, float *out, float *scratch);
   // dprob and the dv third of dqkv out
   void (*attention_values_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
                                     const tt_dropout *d, const float *qkv, const float *dout, float *dprob,
-                                    float *dqkv);
+                                    float *dqkv, float *scratch);
   // movement head (atoms only): move_i = sum_j (pos_j - pos_i) sum_h dropout(prob)_hij (force_h . v_hj); force (D);
   // move (T, 3), virtual rows 0
   void (*movement)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
-                   const float *qkv, const float *force, float *move);
+                   const float *qkv, const float *force, float *move, float *scratch);
   // dprob, the dv third of dqkv out; dforce += ; virtual rows and columns get 0
   void (*movement_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
                             const float *qkv, const float *force, const float *dmove, float *dprob, float *dqkv,
-                            float *dforce);
+                            float *dforce, float *scratch);
 
   // ---- pair track ----
-  // Floats of scratch that outer_product*, triangle* and attention* may use; the same pointer is passed to each.
+  // Floats of scratch that outer_product*, triangle*, attention* and movement* may use; the same pointer is passed to each.
   // `length` is the longest L.
   size_t (*scratch)(int length, int heads, int pair_hidden, int pair_dim);
   // [a_i, b_i] = ab (T, 2C); out_ij = s (W vec(a_i b_j^T) / S + bias), s = 1 / (1e-3 + 1/S); W (P, C*C), element c*C+e
