@@ -1,0 +1,206 @@
+// The exchanges between ranks; run with 1, 2 and 4 ranks under mpirun. Every rank runs every test.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "comm/comm.h"
+
+static tt_comm comm;
+
+static const int64_t piece_sizes[] = {(int64_t)1 << 30, 7, 64};
+
+#define FOR_PIECES(k) for (size_t k = 0; k < 3 && (tt_comm_piece_bytes = piece_sizes[k]); k++)
+
+static void starts(void **state) {
+  (void)state;
+  const char *expected = getenv("TT_TEST_RANKS");
+  if (expected) assert_int_equal(comm.size, atoi(expected));
+  assert_in_range(comm.rank, 0, comm.size - 1);
+}
+
+static void gathers(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    int mine[5], *all = calloc((size_t)comm.size * 5, sizeof *all);
+    for (int i = 0; i < 5; i++) mine[i] = 100 * comm.rank + i;
+    assert_int_equal(tt_comm_gather_all(&comm, mine, all, 5, sizeof *mine), TT_OK);
+    for (int r = 0; r < comm.size; r++)
+      for (int i = 0; i < 5; i++) assert_int_equal(all[5 * r + i], 100 * r + i);
+    free(all);
+    assert_int_equal(tt_comm_gather_all(&comm, mine, NULL, 0, sizeof *mine), TT_OK);
+  }
+}
+
+static void gathers_varying_counts(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    int64_t counts[64], total = 0;
+    for (int r = 0; r < comm.size; r++) total += counts[r] = 3 * r; // rank 0 has none
+    double *mine = calloc((size_t)counts[comm.rank] + 1, 8), *all = calloc((size_t)total + 1, 8);
+    for (int64_t i = 0; i < counts[comm.rank]; i++) mine[i] = comm.rank + i / 16.0;
+    all[total] = -1;
+    assert_int_equal(tt_comm_gather_all_v(&comm, mine, all, counts, 8), TT_OK);
+    const double *p = all;
+    for (int r = 0; r < comm.size; r++)
+      for (int64_t i = 0; i < counts[r]; i++) assert_true(*p++ == r + i / 16.0);
+    assert_true(*p == -1);
+    free(mine), free(all);
+  }
+}
+
+static int64_t bytes_between(int from, int to) {
+  return (from + 2 * to) % 3 == 0 ? 0 : 10 * from + to + 1;
+}
+
+static void exchanges(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    int64_t send_counts[64], receive_counts[64], total = 0;
+    for (int r = 0; r < comm.size; r++) total += send_counts[r] = bytes_between(comm.rank, r);
+    char *send = malloc((size_t)total + 1), *p = send;
+    for (int r = 0; r < comm.size; r++)
+      for (int64_t i = 0; i < send_counts[r]; i++) *p++ = (char)(comm.rank * 31 + r * 7 + i);
+    void *receive = NULL;
+    assert_int_equal(tt_comm_exchange(&comm, send, send_counts, &receive, receive_counts), TT_OK);
+    p = receive;
+    for (int r = 0; r < comm.size; r++) {
+      assert_int_equal(receive_counts[r], bytes_between(r, comm.rank));
+      for (int64_t i = 0; i < receive_counts[r]; i++)
+        assert_int_equal(*p++, (char)(r * 31 + comm.rank * 7 + i));
+    }
+    free(receive), free(send);
+  }
+}
+
+static void exchanges_nothing(void **state) {
+  (void)state;
+  int64_t none[64] = {0}, receive_counts[64];
+  void *receive = NULL;
+  assert_int_equal(tt_comm_exchange(&comm, NULL, none, &receive, receive_counts), TT_OK);
+  assert_non_null(receive);
+  free(receive);
+}
+
+static void broadcasts(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    char data[100];
+    int root = comm.size - 1;
+    for (int i = 0; i < 100; i++) data[i] = (char)(comm.rank == root ? i * 3 : 0);
+    assert_int_equal(tt_comm_broadcast(&comm, data, sizeof data, root), TT_OK);
+    for (int i = 0; i < 100; i++) assert_int_equal(data[i], (char)(i * 3));
+  }
+  assert_int_equal(tt_comm_barrier(&comm), TT_OK);
+}
+
+// Numbers whose float sum depends on the order in which they are added.
+static float value(int rank, int64_t i) {
+  uint32_t x = (uint32_t)(rank * 7919 + i * 104729 + 1) * 2654435761u;
+  return (float)((int32_t)x) * (x % 5 == 0 ? 1e-3f : 1.0f);
+}
+
+static float tree(int rank, int ranks, int64_t i) {
+  return ranks == 1 ? value(rank, i) : tree(rank, ranks / 2, i) + tree(rank + ranks / 2, ranks / 2, i);
+}
+
+static void reduces_in_the_order_of_the_tree(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    enum { N = 5001 };
+    int64_t segment[65] = {0};
+    for (int r = 0; r <= comm.size; r++) segment[r] = (int64_t)N * r * r / ((int64_t)comm.size * comm.size);
+    float *partial = malloc(N * sizeof *partial), *owned = malloc(N * sizeof *owned);
+    for (int64_t i = 0; i < N; i++) partial[i] = value(comm.rank, i);
+    int64_t first = segment[comm.rank], n = segment[comm.rank + 1] - first;
+    float *scratch = malloc((size_t)comm.size * (size_t)n * sizeof *scratch);
+    assert_int_equal(tt_comm_tree_reduce(&comm, partial, segment, owned, scratch), TT_OK);
+    int64_t other_order = 0;
+    for (int64_t i = 0; i < n; i++) {
+      float expected = tree(0, comm.size, first + i), chain = value(0, first + i);
+      assert_memory_equal(&owned[i], &expected, sizeof expected);
+      for (int r = 1; r < comm.size; r++) chain += value(r, first + i);
+      other_order += memcmp(&chain, &expected, sizeof chain) != 0;
+    }
+    if (comm.size >= 4 && n > 100) assert_true(other_order > 0); // the numbers can tell the orders apart
+    free(partial), free(owned), free(scratch);
+  }
+}
+
+// Runs tt_comm_agree with stderr going to a file; *printed gets what this rank wrote there.
+static tt_status agree_and_listen(tt_status status, char *printed, size_t size) {
+  fflush(stderr);
+  FILE *file = tmpfile();
+  int kept = dup(STDERR_FILENO);
+  dup2(fileno(file), STDERR_FILENO);
+  status = tt_comm_agree(&comm, status);
+  fflush(stderr);
+  dup2(kept, STDERR_FILENO);
+  close(kept);
+  rewind(file);
+  printed[fread(printed, 1, size - 1, file)] = 0;
+  fclose(file);
+  return status;
+}
+
+static void agrees(void **state) {
+  (void)state;
+  char printed[4096];
+  assert_int_equal(agree_and_listen(TT_OK, printed, sizeof printed), TT_OK);
+  assert_string_equal(printed, "");
+
+  // every rank fails, each in its own way: rank 0 speaks
+  tt_fail(TT_ERR_IO, "trouble of %d", comm.rank);
+  assert_int_equal(agree_and_listen(comm.rank ? TT_ERR_DATA : TT_ERR_IO, printed, sizeof printed), TT_ERR_IO);
+  assert_string_equal(printed, comm.rank ? "" : "twotrack: error: trouble of 0\n");
+  assert_string_equal(tt_error_message(), "trouble of 0");
+
+  // only the last rank fails
+  int last = comm.size - 1;
+  char expected[100];
+  tt_status mine = TT_OK;
+  if (comm.rank == last) mine = tt_fail(TT_ERR_NUMERIC, "no number");
+  assert_int_equal(agree_and_listen(mine, printed, sizeof printed), TT_ERR_NUMERIC);
+  snprintf(expected, sizeof expected, last ? "rank %d: no number" : "no number", last);
+  assert_string_equal(tt_error_message(), expected);
+  snprintf(expected, sizeof expected,
+           last ? "twotrack: error: rank %d: no number\n" : "twotrack: error: no number\n", last);
+  assert_string_equal(printed, comm.rank == last ? expected : "");
+}
+
+// Open MPI has no other way to ask which MPI-IO it will use than its own variable.
+static void leaves_ompio_out(void **state) {
+  (void)state;
+  int provided, index, count;
+  char chosen[4096] = "";
+  MPI_T_cvar_handle handle;
+  assert_int_equal(MPI_T_init_thread(MPI_THREAD_SINGLE, &provided), MPI_SUCCESS);
+  assert_int_equal(MPI_T_cvar_get_index("io", &index), MPI_SUCCESS);
+  assert_int_equal(MPI_T_cvar_handle_alloc(index, NULL, &handle, &count), MPI_SUCCESS);
+  assert_in_range(count, 1, sizeof chosen);
+  assert_int_equal(MPI_T_cvar_read(handle, chosen), MPI_SUCCESS);
+  assert_string_equal(chosen, "^ompio");
+  MPI_T_cvar_handle_free(&handle);
+  MPI_T_finalize();
+}
+
+int main(void) {
+  if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "%s\n", tt_error_message()), 1;
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(starts),           cmocka_unit_test(gathers),
+      cmocka_unit_test(exchanges),        cmocka_unit_test(gathers_varying_counts),
+      cmocka_unit_test(broadcasts),       cmocka_unit_test(reduces_in_the_order_of_the_tree),
+      cmocka_unit_test(agrees),           cmocka_unit_test(exchanges_nothing),
+      cmocka_unit_test(leaves_ompio_out),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  if (failed) MPI_Abort(comm.mpi, 1); // the others may be waiting for this rank
+  tt_comm_finish(&comm);
+  return 0;
+}
