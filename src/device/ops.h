@@ -134,7 +134,9 @@ typedef struct {
   void (*position_losses)(const tt_batch *batch, const float *move, double position_weight, double distance_weight,
                           double *position, double *distance, float *dmove);
 
-  // ---- optimizer, over flat arrays ----
+  // ---- flat arrays, and the optimizer ----
+  void (*copy)(const float *x, int64_t count, float *y);
+  void (*zero)(float *x, int64_t count);
   void (*add)(const float *x, int64_t count, float *y);            // y += x
   double (*sum_squares)(const float *x, int64_t count);            // in double, fixed order
   // Adam with decoupled decay: g = clip * grad; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;

@@ -1,0 +1,203 @@
+// Making a model, cutting its buffers, and the order of a pass.
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/memory.h"
+#include "model/activations.h"
+
+tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops) {
+  tt_model *m = *model = calloc(1, sizeof *m);
+  if (!m) return tt_fail(TT_ERR_MEMORY, "out of memory for the model");
+  m->config = *config;
+  m->ops = ops;
+  tt_gaussian_means(m->means);
+  m->gaussian_std = m->means[1] - m->means[0]; // fp32, as upstream
+  m->layers = calloc((size_t)config->layers + 1, sizeof *m->layers);
+  tt_status status = m->layers ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory for the model");
+  if (status == TT_OK) status = tt_parameters_build(&m->parameters, config);
+  if (status == TT_OK) status = tt_places_find(&m->places, &m->parameters, config->layers);
+  if (status != TT_OK) {
+    tt_model_free(m);
+    *model = NULL;
+  }
+  return status;
+}
+
+void tt_model_free(tt_model *m) {
+  if (!m) return;
+  tt_places_free(&m->places);
+  tt_parameters_free(&m->parameters);
+  free(m->layers);
+  free(m->memory);
+  free(m);
+}
+
+const tt_parameters *tt_model_parameters(const tt_model *m) { return &m->parameters; }
+const tt_model_config *tt_model_configuration(const tt_model *m) { return &m->config; }
+size_t tt_model_bytes(const tt_model *m) { return m->floats * sizeof(float); }
+
+void tt_model_set_means(tt_model *m, const float means[TT_GAUSSIANS]) {
+  for (int k = 0; k < TT_GAUSSIANS; k++) m->means[k] = means[k];
+}
+
+void tt_model_set_probe(tt_model *m, tt_probe probe, void *context) {
+  m->probe = probe;
+  m->probe_context = context;
+}
+
+// Hands out consecutive pieces of one allocation; with no memory yet it only counts.
+typedef struct { float *memory; size_t used; } cutter;
+
+static float *cut(cutter *c, int64_t rows, int64_t dim) {
+  float *p = c->memory ? c->memory + c->used : NULL;
+  c->used += ((size_t)(rows * dim) + 15) / 16 * 16; // every buffer starts on a cache line
+  return p;
+}
+
+static tt_statistics cut_statistics(cutter *c, int64_t rows) {
+  tt_statistics s;
+  s.mean = cut(c, rows, 1);
+  s.rstd = cut(c, rows, 1);
+  return s;
+}
+
+static int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static void cut_layer(cutter *c, const tt_model_config *k, tt_layer_activations *a, int64_t T, int64_t R) {
+  int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden;
+  a->qkv = cut(c, T, 3 * D);
+  a->prob = cut(c, R, k->heads);
+  a->o = cut(c, T, D);
+  a->x1 = cut(c, T, D);
+  a->ffn_h = cut(c, T, k->ffn_dim);
+  a->ab = cut(c, T, 2 * C);
+  a->pair1 = cut(c, R, P);
+  a->tri_p = cut(c, R, 2 * C);
+  a->tri_g = cut(c, R, 2 * C);
+  a->t = cut(c, R, C);
+  a->gate = cut(c, R, P);
+  a->pair2 = cut(c, R, P);
+  a->pair_h = cut(c, R, P);
+  a->attn_norm = cut_statistics(c, T);
+  a->ffn_norm = cut_statistics(c, T);
+  a->opm_norm = cut_statistics(c, T);
+  a->tri_norm = cut_statistics(c, R);
+  a->tri_out_norm = cut_statistics(c, R);
+  a->pair_ffn_norm = cut_statistics(c, R);
+}
+
+static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int length) {
+  const tt_model_config *k = &m->config;
+  int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden, H = k->heads;
+  int64_t token_wide = largest(largest(3 * D, k->ffn_dim), largest(2 * C, TT_TOKENS));
+  int64_t pair_wide = largest(largest(P, TT_GAUSSIANS), 2 * C);
+  m->x_embed = cut(c, T, D);
+  m->pair_embed = cut(c, R, P);
+  m->x_norm = cut_statistics(c, T);
+  m->pair_norm = cut_statistics(c, R);
+  m->gaussian = cut(c, A, TT_GAUSSIANS);
+  m->gauss_h = cut(c, A, TT_GAUSSIANS);
+  for (int l = 0; l <= k->layers; l++) {
+    m->layers[l].x = cut(c, T, D);
+    m->layers[l].pair = cut(c, R, P);
+    if (l < k->layers) cut_layer(c, k, &m->layers[l], T, R);
+  }
+  m->move_qkv = cut(c, T, 3 * D);
+  m->move_prob = cut(c, R, H);
+  m->move = cut(c, T, 3);
+  m->move_norm = cut_statistics(c, T);
+  m->move_pair_norm = cut_statistics(c, R);
+  m->lm_norm = cut_statistics(c, T);
+  m->lm_x = cut(c, T, D);
+  m->lm_h = cut(c, T, D);
+  m->logits = cut(c, T, TT_TOKENS);
+  m->dx = cut(c, T, D);
+  m->dpair = cut(c, R, P);
+  m->token1 = cut(c, T, token_wide);
+  m->token2 = cut(c, T, token_wide);
+  m->token3 = cut(c, T, token_wide);
+  m->pair1 = cut(c, R, pair_wide);
+  m->pair2 = cut(c, R, pair_wide);
+  m->pair3 = cut(c, R, pair_wide);
+  m->pair4 = cut(c, R, pair_wide);
+  m->pair_c1 = cut(c, R, 2 * C);
+  m->pair_c2 = cut(c, R, 2 * C);
+  m->bias = cut(c, R, H);
+  m->dprob = cut(c, R, H);
+  m->scratch = cut(c, (int64_t)m->ops->scratch(length, k->heads, k->pair_hidden, k->pair_dim), 1);
+}
+
+static tt_status prepare(tt_model *m, const tt_batch *b) {
+  if (m->memory && b->tokens <= m->room_tokens && b->pairs <= m->room_pairs && b->atom_pairs <= m->room_atom_pairs &&
+      b->max_length <= m->room_length)
+    return TT_OK;
+  m->room_tokens = largest(m->room_tokens, b->tokens);
+  m->room_pairs = largest(m->room_pairs, b->pairs);
+  m->room_atom_pairs = largest(m->room_atom_pairs, b->atom_pairs);
+  m->room_length = (int)largest(m->room_length, b->max_length);
+  free(m->memory);
+  m->memory = NULL;
+  cutter count = {NULL, 0};
+  cut_all(&count, m, m->room_tokens, m->room_pairs, m->room_atom_pairs, m->room_length);
+  m->floats = count.used;
+  TT_TRY(tt_alloc(&m->memory, count.used, sizeof(float), "activations of one piece"));
+  cutter real = {m->memory, 0};
+  cut_all(&real, m, m->room_tokens, m->room_pairs, m->room_atom_pairs, m->room_length);
+  return TT_OK;
+}
+
+static tt_status run(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losses *losses) {
+  tt_model *m = p->m;
+  TT_TRY(prepare(m, p->batch));
+  tt_embedding_forward(p);
+  for (int l = 0; l < m->config.layers; l++) tt_block_forward(p, l);
+  tt_heads(p, scale, losses);
+  if (!scale) return TT_OK;
+  for (int l = m->config.layers - 1; l >= 0; l--) tt_block_backward(p, l);
+  tt_embedding_backward(p);
+  return TT_OK;
+}
+
+tt_status tt_model_evaluate(tt_model *m, const float *weights, const tt_batch *batch, const tt_piece_losses *losses) {
+  return run(&(tt_pass){.m = m, .ops = m->ops, .batch = batch, .w = weights}, NULL, losses);
+}
+
+tt_status tt_model_train(tt_model *m, const float *weights, const tt_batch *batch, uint64_t seed, uint64_t step,
+                         const tt_loss_scale *scale, float *gradient, const tt_piece_losses *losses) {
+  tt_pass pass = {m, m->ops, batch, weights, gradient, true, seed, step};
+  return run(&pass, scale, losses);
+}
+
+// ---- what the model's files share ----
+
+void tt_show_layer(const tt_pass *p, bool gradient, int layer, const char *name, tt_probe_rows rows, int dim,
+                   const float *data) {
+  if (!p->m->probe) return;
+  char full[64];
+  snprintf(full, sizeof full, "layer%d.%s", layer, name);
+  p->m->probe(p->m->probe_context, full, gradient, rows, dim, data);
+}
+
+void tt_norm(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s, float *y) {
+  p->ops->layer_norm(x, rows, dim, p->w + at.w, p->w + at.b, y, s.mean, s.rstd);
+}
+
+void tt_norm_again(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s, float *y) {
+  p->ops->layer_norm_apply(x, rows, dim, p->w + at.w, p->w + at.b, s.mean, s.rstd, y);
+}
+
+void tt_norm_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim, tt_affine at,
+                      tt_statistics s, float *dx) {
+  p->ops->layer_norm_backward(dy, x, rows, dim, p->w + at.w, s.mean, s.rstd, dx, p->g + at.w, p->g + at.b);
+}
+
+void tt_affine_forward(const tt_pass *p, const float *x, int64_t rows, int in, int out, tt_affine at, float *y) {
+  p->ops->linear(x, rows, in, out, p->w + at.w, p->w + at.b, y);
+}
+
+void tt_affine_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int in, int out, tt_affine at,
+                        float *dx, bool accumulate) {
+  p->ops->linear_backward(dy, x, rows, in, out, p->w + at.w, dx, accumulate, p->g + at.w, p->g + at.b);
+}
