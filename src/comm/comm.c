@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/progress.h"
+
 int64_t tt_comm_piece_bytes = (int64_t)1 << 30;
 
 static tt_status mpi_failed(int code, const char *call, const char *file, int line) {
@@ -52,6 +54,7 @@ void tt_comm_finish(tt_comm *comm) {
 
 static void print_error(const char *message) {
   fflush(stdout);
+  tt_progress_clear();
   fprintf(stderr, "twotrack: error: %s\n", message);
   fflush(stderr);
 }
