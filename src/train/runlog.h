@@ -1,4 +1,4 @@
-// RUN/run.jsonl: one JSON record a line (docs/formats.md). Written by rank 0, flushed record by record.
+// RUN/run.jsonl: one JSON record a line (docs/formats.md). Written by rank 0, record by record.
 #ifndef TT_TRAIN_RUNLOG_H
 #define TT_TRAIN_RUNLOG_H
 
@@ -9,19 +9,31 @@
 
 typedef struct tt_runlog tt_runlog;
 
-// Starts RUN/run.jsonl with the header record (type "run"). TT_ERR_IO, also when the file exists already.
+// Starts RUN/run.jsonl with the header record (type "run"), whose reference it takes. TT_ERR_IO, also when
+// the file exists already.
 tt_status tt_runlog_create(tt_runlog **log, const char *run, json_t *header);
 
-// Opens an existing log to go on after `step`: records of type step/valid past it, resume records past it and a torn last line
-// are removed by rewrite and rename; TT_ERR_FORMAT when the log is not one of ours or does not reach `step`.
+// Opens an existing log to go on after `step`: records whose "step" is past it and a torn last line are
+// removed by rewrite and rename. TT_ERR_FORMAT when the log is not one of ours or has no step record of
+// `step` or later (a step that has a checkpoint must be logged, so that no update is missing after a crash),
+// TT_ERR_IO.
 tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step);
 
-// Appends one record as one line, numbers with 17 significant digits, and flushes it. Takes the reference to `record`.
+// Appends one record as one line, numbers with 17 significant digits, and hands it to the operating system.
+// Takes the reference to `record` (NULL, as json_pack returns for what it cannot make: TT_ERR_ARGUMENT).
+// TT_ERR_IO (disk full...): the log then ends with the record before.
 tt_status tt_runlog_append(tt_runlog *log, json_t *record);
 
-void tt_runlog_close(tt_runlog *log);
+// Waits until the records are on the disk: call it before a checkpoint is written. TT_ERR_IO.
+tt_status tt_runlog_sync(tt_runlog *log);
 
-// Reads all complete records of a log file as a JSON array (a torn last line is left out). TT_ERR_IO, TT_ERR_FORMAT with line.
+void tt_runlog_close(tt_runlog *log); // NULL is fine
+
+// Reads all complete records of a log file as a JSON array (a torn last line is left out). TT_ERR_IO;
+// TT_ERR_FORMAT with the line's number for one that is no record, or when the first is not of type "run".
 tt_status tt_runlog_read(const char *path, json_t **records);
+
+// A number for a record; JSON has no infinities and no NaN: null stands for those.
+json_t *tt_runlog_number(double value);
 
 #endif

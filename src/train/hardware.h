@@ -1,0 +1,13 @@
+// What a run was computed with, for its log.
+#ifndef TT_TRAIN_HARDWARE_H
+#define TT_TRAIN_HARDWARE_H
+
+#include <jansson.h>
+
+// A new JSON object about this process's machine: "cpu" (model), "cores" (that this process may use),
+// "memory_bytes", "system", and the libraries "mpi", "hdf5", "openblas", "openblas_kernels" (the kernel set
+// chosen for this CPU: results are bitwise the same only under the same set), "compiler". No host name. NULL
+// when out of memory.
+json_t *tt_hardware_json(void);
+
+#endif
