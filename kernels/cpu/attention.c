@@ -1,0 +1,155 @@
+// Attention, one (molecule, head) at a time: everything of it stays in the cache.
+#include "cpu.h"
+#include "mask.h"
+#include "product.h"
+#include "vector.h"
+
+#include <math.h>
+#include <string.h>
+
+static int padded(int length) {
+  return (length + TT_LANES - 1) / TT_LANES * TT_LANES;
+}
+
+size_t tt_cpu_attention_scratch(int length) {
+  return (size_t)length * padded(length);
+}
+
+// The head's third `part` (0 q, 1 k, 2 v) of a molecule's rows of qkv, from row `first` on.
+static tt_matrix part_of(const float *qkv, int64_t token, int heads, int head_dim, int head, int part) {
+  int64_t stride = 3 * (int64_t)heads * head_dim;
+  return (tt_matrix){qkv + token * stride + ((int64_t)part * heads + head) * head_dim, stride, 1};
+}
+
+static tt_matrix transposed(tt_matrix a) {
+  return (tt_matrix){a.at, a.column, a.row};
+}
+
+// Softmax of `width` logits plus bias; both may be padded: lanes past `count` are ignored.
+TT_KERNEL static void softmax_row(int count, float *logits, const float *bias, float *prob) {
+  int end = padded(count);
+  float largest = -INFINITY, sums[TT_LANES] = {0};
+  for (int j = 0; j < count; j++) logits[j] += bias[j];
+  for (int j = count; j < end; j++) logits[j] = -INFINITY;
+  float top[TT_LANES];
+  for (int l = 0; l < TT_LANES; l++) top[l] = logits[l];
+  for (int j = TT_LANES; j < end; j += TT_LANES)
+    for (int l = 0; l < TT_LANES; l++) top[l] = logits[j + l] > top[l] ? logits[j + l] : top[l];
+  for (int l = 0; l < TT_LANES; l++) largest = top[l] > largest ? top[l] : largest;
+  for (int j = 0; j < end; j += TT_LANES)
+    for (int l = 0; l < TT_LANES; l++) {
+      logits[j + l] = tt_expf(logits[j + l] - largest);
+      sums[l] += logits[j + l];
+    }
+  float scale = 1.0f / tt_lane_sum(sums);
+  for (int j = 0; j < count; j++) prob[j] = logits[j] * scale;
+}
+
+void tt_cpu_attention(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
+                      const float *bias, float *prob, float *scratch) {
+  float alpha = 1.0f / sqrtf((float)head_dim);
+  for (int m = 0; m < batch->molecules; m++) {
+    int length = batch->length[m], count = length - first, stride = padded(count);
+    int64_t token = batch->token_offset[m] + first, pairs = (int64_t)length * length;
+    float *at = prob + batch->pair_offset[m] * heads;
+    tt_transpose((int)pairs, heads, bias + batch->pair_offset[m] * heads, heads, at,
+                 pairs); // each head's bias together
+    for (int h = 0; h < heads; h++, at += pairs) {
+      tt_product(count, count, head_dim, alpha, part_of(qkv, token, heads, head_dim, h, 0),
+                 transposed(part_of(qkv, token, heads, head_dim, h, 1)), scratch, stride, false);
+      for (int i = 0; i < length; i++) {
+        float *row = at + (int64_t)i * length;
+        int zeros = i < first ? length : first; // positions that take no part
+        memset(row, 0, (size_t)zeros * sizeof *row);
+        if (i >= first) softmax_row(count, scratch + (int64_t)(i - first) * stride, row + first, row + first);
+      }
+    }
+  }
+}
+
+// d becomes p (d - sum p d): the gradient of a row's logits.
+TT_KERNEL static void softmax_row_backward(int count, const float *p, float *d) {
+  float sums[TT_LANES] = {0};
+  int j = 0;
+  for (; j + TT_LANES <= count; j += TT_LANES)
+    for (int l = 0; l < TT_LANES; l++) sums[l] += p[j + l] * d[j + l];
+  for (int l = 0; j + l < count; l++) sums[l] += p[j + l] * d[j + l];
+  float sum = tt_lane_sum(sums);
+  for (j = 0; j < count; j++) d[j] = p[j] * (d[j] - sum);
+}
+
+void tt_cpu_attention_backward(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
+                               const float *prob, float *dprob, float *dqkv, float *dbias, float *scratch) {
+  (void)scratch;
+  int64_t row = 3 * (int64_t)heads * head_dim;
+  float alpha = 1.0f / sqrtf((float)head_dim);
+  for (int m = 0; m < batch->molecules; m++) {
+    int length = batch->length[m];
+    int64_t token = batch->token_offset[m], pairs = (int64_t)length * length;
+    float *d = dprob + batch->pair_offset[m] * heads;
+    const float *p = prob + batch->pair_offset[m] * heads;
+    for (int h = 0; h < heads; h++, d += pairs, p += pairs) {
+      for (int i = 0; i < length; i++) {
+        float *line = d + (int64_t)i * length;
+        int zeros = i < first ? length : first;
+        memset(line, 0, (size_t)zeros * sizeof *line);
+        if (i >= first) softmax_row_backward(length - first, p + (int64_t)i * length + first, line + first);
+      }
+      tt_matrix logits = {d, length, 1};
+      float *dq = dqkv + token * row + (int64_t)h * head_dim, *dk = dq + (int64_t)heads * head_dim;
+      tt_product(length, head_dim, length, alpha, logits, part_of(qkv, token, heads, head_dim, h, 1), dq, row,
+                 false);
+      tt_product(length, head_dim, length, alpha, transposed(logits),
+                 part_of(qkv, token, heads, head_dim, h, 0), dk, row, false);
+    }
+    tt_transpose(heads, (int)pairs, dprob + batch->pair_offset[m] * heads, pairs,
+                 dbias + batch->pair_offset[m] * heads, heads);
+  }
+}
+
+void tt_cpu_attention_values(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                             const tt_dropout *d, const float *qkv, float *out, float *scratch) {
+  int64_t row = (int64_t)heads * head_dim;
+  for (int m = 0; m < batch->molecules; m++) {
+    int length = batch->length[m];
+    int64_t token = batch->token_offset[m], pairs = (int64_t)length * length;
+    const float *p = prob + batch->pair_offset[m] * heads;
+    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    for (int h = 0; h < heads; h++, p += pairs) {
+      tt_matrix kept = {p, length, 1};
+      if (stream.threshold > 0) {
+        tt_mask_head(&stream, h, length, scratch);
+        tt_mask_multiply(pairs, p, scratch, scratch);
+        kept.at = scratch;
+      }
+      tt_product(length, head_dim, length, 1.0f, kept, part_of(qkv, token, heads, head_dim, h, 2),
+                 out + token * row + (int64_t)h * head_dim, row, false);
+    }
+  }
+}
+
+void tt_cpu_attention_values_backward(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                                      const tt_dropout *d, const float *qkv, const float *dout, float *dprob,
+                                      float *dqkv, float *scratch) {
+  int64_t row = (int64_t)heads * head_dim;
+  for (int m = 0; m < batch->molecules; m++) {
+    int length = batch->length[m];
+    int64_t token = batch->token_offset[m], pairs = (int64_t)length * length;
+    const float *p = prob + batch->pair_offset[m] * heads;
+    float *dp = dprob + batch->pair_offset[m] * heads;
+    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    for (int h = 0; h < heads; h++, p += pairs, dp += pairs) {
+      tt_matrix gradient = {dout + token * row + (int64_t)h * head_dim, row, 1}, kept = {p, length, 1};
+      tt_product(length, length, head_dim, 1.0f, gradient,
+                 transposed(part_of(qkv, token, heads, head_dim, h, 2)), dp, length, false);
+      if (stream.threshold > 0) {
+        tt_mask_head(&stream, h, length, scratch);
+        tt_mask_multiply(pairs, dp, scratch, dp);
+        tt_mask_multiply(pairs, p, scratch, scratch);
+        kept.at = scratch;
+      }
+      float *dv = dqkv + token * 3 * row + 2 * row + (int64_t)h * head_dim;
+      tt_product(length, head_dim, length, 1.0f, transposed(kept), gradient, dv, 3 * row, false);
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// Dropout masks, drawn a tile at a time: the words that src/device/ops.h names, as factors 0 or 1 / keep.
+#ifndef TT_KERNELS_CPU_MASK_H
+#define TT_KERNELS_CPU_MASK_H
+
+#include "device/ops.h"
+
+enum { TT_MASK_BLOCKS = 128, TT_MASK_WORDS = 8 }; // blocks a tile, elements a block
+
+// A molecule's stream for one dropout.
+typedef struct {
+  uint64_t key;
+  uint32_t c0, threshold;
+  float scale;
+} tt_mask_stream;
+
+tt_mask_stream tt_mask_stream_of(const tt_dropout *d, uint64_t sample);
+
+// mask (count, 8): the factors of blocks with counters (c0, c1[b], c2[b], c3[b]), b < count <=
+// TT_MASK_BLOCKS. The arrays hold TT_MASK_BLOCKS elements.
+void tt_mask_draw(const tt_mask_stream *stream, int count, const uint32_t *c1, const uint32_t *c2,
+                  const uint32_t *c3, float *mask);
+
+// mask (length, length): a head's factors for attention probabilities (i, j).
+void tt_mask_head(const tt_mask_stream *stream, int head, int length, float *mask);
+
+// out = a * b, element by element; out may be either.
+void tt_mask_multiply(int64_t count, const float *a, const float *b, float *out);
+
+#endif

@@ -1,0 +1,33 @@
+// Sums and Adam over flat arrays.
+#include "cpu.h"
+#include "vector.h"
+
+#include <math.h>
+
+TT_KERNEL void tt_cpu_add(const float *x, int64_t count, float *y) {
+  for (int64_t i = 0; i < count; i++) y[i] += x[i];
+}
+
+TT_KERNEL double tt_cpu_sum_squares(const float *x, int64_t count) {
+  double lanes[TT_LANES] = {0};
+  int64_t i = 0;
+  for (; i + TT_LANES <= count; i += TT_LANES)
+    for (int l = 0; l < TT_LANES; l++) lanes[l] += (double)x[i + l] * x[i + l];
+  for (int l = 0; i + l < count; l++) lanes[l] += (double)x[i + l] * x[i + l];
+  for (int half = TT_LANES / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) lanes[l] += lanes[l + half];
+  return lanes[0];
+}
+
+TT_KERNEL void tt_cpu_adam(int64_t count, float *restrict w, const float *restrict grad, float *restrict m,
+                           float *restrict v, const uint8_t *restrict decayed, float clip, float rate,
+                           float decay, float beta1, float beta2, float epsilon) {
+  float rest1 = 1 - beta1, rest2 = 1 - beta2;
+  for (int64_t i = 0; i < count; i++) {
+    float g = clip * grad[i];
+    m[i] = beta1 * m[i] + rest1 * g;
+    v[i] = beta2 * v[i] + rest2 * g * g;
+    float keep = decayed[i] != 0 ? 1 - decay : 1.0f;
+    w[i] = w[i] * keep - rate * m[i] / (sqrtf(v[i]) + epsilon);
+  }
+}

@@ -1,0 +1,114 @@
+// Vector code without intrinsics: fixed lane order, so that sums do not depend on addresses or on the
+// machine's width.
+#ifndef TT_KERNELS_CPU_VECTOR_H
+#define TT_KERNELS_CPU_VECTOR_H
+
+#include <stdint.h>
+#include <string.h>
+
+// A hot loop is compiled for several instruction sets; the loader picks one. The sanitizers' start-up code
+// does not allow such a choice.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
+    !defined(__SANITIZE_THREAD__) && !defined(TT_NO_CLONES)
+#define TT_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define TT_KERNEL
+#endif
+#define TT_INLINE                                                                                            \
+  inline __attribute__((always_inline)) // so that it is compiled for its caller's instruction set
+
+// Before a loop whose arrays are either the same or apart: no iteration reads what another one writes.
+#if defined(__GNUC__) && !defined(__clang__)
+#define TT_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define TT_INDEPENDENT
+#endif
+
+enum { TT_LANES = 16 };
+typedef float tt_lanes __attribute__((vector_size(64), may_alias));
+typedef float tt_lanes_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+#define TT_LOAD(p) (*(const tt_lanes_unaligned *)(p))
+#define TT_STORE(p, value) (*(tt_lanes_unaligned *)(p) = (value))
+
+// Sum of the lanes, in a fixed tree.
+static TT_INLINE float tt_lane_sum(const float lanes[TT_LANES]) {
+  float s[8];
+  for (int l = 0; l < 8; l++) s[l] = lanes[l] + lanes[l + 8];
+  for (int l = 0; l < 4; l++) s[l] += s[l + 4];
+  return (s[0] + s[2]) + (s[1] + s[3]);
+}
+
+// e^x to 2 units in the last place; 0 where the result would not be a normal number (x < -87.33), inf
+// above 88.72. 2^n e^r, |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), q a minimax polynomial (relative error
+// 3e-9).
+static TT_INLINE float tt_expf(float x) {
+  const float lowest = -87.33654f, highest = 88.8f;
+  float y = x < lowest ? lowest : x;
+  y = y > highest ? highest : y;
+  const float shifter = 0x1.8p23f; // adding it rounds to an integer, held in the low bits
+  float shifted = y * 0x1.715476p+0f + shifter;
+  float n = shifted - shifter;
+  float r = y - n * 0x1.62e4p-1f; // ln 2 in two parts; n times the first is exact
+  r = r - n * 0x1.7f7d1cp-20f;
+  float q = 0.0013814320f;
+  q = q * r + 0.0083688511f;
+  q = q * r + 0.041668401f;
+  q = q * r + 0.16666520f;
+  q = q * r + 0.49999993f;
+  float e = (q * r) * r + r + 1.0f;
+  uint32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  // 2^n as 2^(n-1) * 2: n = 128 alone would not fit the exponent
+  bits = ((bits - 0x4B400000u) + 126u) << 23;
+  float power;
+  memcpy(&power, &bits, sizeof power);
+  e = e * power * 2.0f;
+  return x < lowest ? 0.0f : e;
+}
+
+static TT_INLINE float tt_sigmoid(float x) {
+  return 1.0f / (1.0f + tt_expf(-x));
+}
+
+// The normal density (without its 1 / sqrt(2 pi)) and distribution function, relative error about 1e-7 (t^2/2
+// rounded: more in the far tail): for t = |x|, 1 - Phi(t) = e^(-t^2/2) R(t), R a minimax polynomial in 1 / (1
+// + t/4) on [0, 13.4].
+static TT_INLINE void tt_normal(float x, float *density, float *distribution) {
+  float t = x < 0.0f ? -x : x;
+  float e = tt_expf(-0.5f * t * t);
+  float u = 1.0f / (1.0f + 0.25f * t);
+  float r = 0.03458442281f;
+  r = r * u - 0.1996235132f;
+  r = r * u + 0.4030749655f;
+  r = r * u - 0.3442141216f;
+  r = r * u + 0.3134256591f;
+  r = r * u - 0.02519756453f;
+  r = r * u + 0.1232436607f;
+  r = r * u + 0.09445694809f;
+  r = r * u + 0.1002734800f;
+  r = r * u - 2.394285101e-5f;
+  float tail = e * r;
+  *density = e;
+  *distribution = x < 0.0f ? tail : 1.0f - tail;
+}
+
+static TT_INLINE float tt_gelu(float x) {
+  float density, distribution;
+  tt_normal(x, &density, &distribution);
+  return x * distribution;
+}
+
+// d gelu / dx = Phi(x) + x phi(x)
+static TT_INLINE float tt_gelu_slope(float x) {
+  float density, distribution;
+  tt_normal(x, &density, &distribution);
+  return distribution + x * (0.398942280f * density);
+}
+
+// sums (columns) += scale * column sums of x (rows, columns); blocks of rows, so that long sums stay accurate
+void tt_add_column_sums(const float *x, int64_t rows, int columns, float scale, float *sums);
+
+// out (columns, rows) = transpose of in (rows, columns), with row strides
+void tt_transpose(int rows, int columns, const float *in, int64_t in_stride, float *out, int64_t out_stride);
+
+#endif
