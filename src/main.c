@@ -6,6 +6,7 @@
 #include "build_config.h"
 
 static const tt_command commands[] = {
+    {"plot", tt_cli_plot, "draw the loss curves of runs"},
     {NULL, NULL, NULL},
 };
 

@@ -9,4 +9,6 @@ typedef struct {
   const char *summary; // one line
 } tt_command;
 
+int tt_cli_plot(int argc, char **argv);
+
 #endif

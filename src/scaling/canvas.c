@@ -1,0 +1,245 @@
+#include "scaling/canvas.h"
+
+#include <cairo.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/memory.h"
+
+static const char family[] = "DejaVu Sans"; // fontconfig takes another sans-serif font where it is missing
+
+struct tt_canvas {
+  char path[PATH_MAX];
+  double width, height;
+  cairo_surface_t *surface; // the picture; for an SVG only a means to measure text
+  cairo_t *cairo;
+  FILE *svg; // into `markup`; NULL for a PNG
+  char *markup;
+  size_t markup_size;
+  int clips; // number of SVG clip paths so far, for their ids
+};
+
+static bool ends_with(const char *text, const char *end) {
+  size_t a = strlen(text), b = strlen(end);
+  return a > b && strcmp(text + a - b, end) == 0;
+}
+
+static void escape(FILE *out, const char *text) {
+  for (; *text; text++) {
+    if (*text == '&')
+      fputs("&amp;", out);
+    else if (*text == '<')
+      fputs("&lt;", out);
+    else if (*text == '>')
+      fputs("&gt;", out);
+    else if (*text == '"')
+      fputs("&quot;", out);
+    else if ((unsigned char)*text >= ' ')
+      fputc(*text, out);
+  }
+}
+
+static void svg_color(FILE *out, const char *attribute, tt_color c) {
+  fprintf(out, " %s=\"#%02x%02x%02x\"", attribute, (int)(255 * c.red + .5), (int)(255 * c.green + .5),
+          (int)(255 * c.blue + .5));
+  if (c.opacity < 1) fprintf(out, " %s-opacity=\"%.2f\"", attribute, c.opacity);
+}
+
+tt_status tt_canvas_create(tt_canvas **canvas, const char *path, double width, double height, double scale) {
+  *canvas = NULL;
+  bool svg = ends_with(path, ".svg");
+  if (!svg && !ends_with(path, ".png"))
+    return tt_fail(TT_ERR_ARGUMENT,
+                   "cannot tell which kind of picture '%s' is to be: its name must end in .png or .svg",
+                   path);
+  tt_canvas *c;
+  TT_TRY(tt_alloc(&c, 1, sizeof *c, "a picture"));
+  if (snprintf(c->path, sizeof c->path, "%s", path) >= (int)sizeof c->path) {
+    free(c);
+    return tt_fail(TT_ERR_IO, "the path %.60s... is too long", path);
+  }
+  c->width = width, c->height = height;
+  c->surface =
+      svg ? cairo_image_surface_create(CAIRO_FORMAT_A8, 1, 1)
+          : cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(width * scale), (int)(height * scale));
+  c->cairo = cairo_create(c->surface);
+  if (svg) c->svg = open_memstream(&c->markup, &c->markup_size);
+  if (cairo_status(c->cairo) != CAIRO_STATUS_SUCCESS || (svg && !c->svg)) {
+    tt_canvas_free(c);
+    return tt_fail(TT_ERR_MEMORY, "out of memory drawing %s", path);
+  }
+  if (!svg) cairo_scale(c->cairo, scale, scale);
+  // letters keep their shape and width at every size, so that both kinds of file have one layout
+  cairo_font_options_t *font = cairo_font_options_create();
+  cairo_font_options_set_hint_style(font, CAIRO_HINT_STYLE_NONE);
+  cairo_font_options_set_hint_metrics(font, CAIRO_HINT_METRICS_OFF);
+  cairo_font_options_set_antialias(font, CAIRO_ANTIALIAS_GRAY);
+  cairo_set_font_options(c->cairo, font);
+  cairo_font_options_destroy(font);
+  cairo_set_line_join(c->cairo, CAIRO_LINE_JOIN_ROUND);
+  if (svg)
+    fprintf(c->svg,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" height=\"%g\" "
+            "font-family=\"'%s', Verdana, Helvetica, sans-serif\" stroke-linejoin=\"round\">\n",
+            width, height, width, height, family);
+  tt_canvas_fill(c, (tt_box){0, 0, width, height}, (tt_color){1, 1, 1, 1});
+  *canvas = c;
+  return TT_OK;
+}
+
+static void set_color(tt_canvas *c, tt_color color) {
+  cairo_set_source_rgba(c->cairo, color.red, color.green, color.blue, color.opacity);
+}
+
+void tt_canvas_line(tt_canvas *c, const tt_point *points, size_t count, double width, tt_color color,
+                    const double dash[2]) {
+  if (count < 2) return;
+  if (c->svg) {
+    fprintf(c->svg, "<polyline fill=\"none\" stroke-width=\"%.4g\"", width);
+    svg_color(c->svg, "stroke", color);
+    if (dash) fprintf(c->svg, " stroke-dasharray=\"%g %g\"", dash[0], dash[1]);
+    fputs(" points=\"", c->svg);
+    for (size_t i = 0; i < count; i++) fprintf(c->svg, "%s%.2f,%.2f", i ? " " : "", points[i].x, points[i].y);
+    fputs("\"/>\n", c->svg);
+    return;
+  }
+  cairo_move_to(c->cairo, points[0].x, points[0].y);
+  for (size_t i = 1; i < count; i++) cairo_line_to(c->cairo, points[i].x, points[i].y);
+  cairo_set_line_width(c->cairo, width);
+  cairo_set_dash(c->cairo, dash, dash ? 2 : 0, 0);
+  set_color(c, color);
+  cairo_stroke(c->cairo);
+}
+
+void tt_canvas_disc(tt_canvas *c, tt_point centre, double radius, tt_color color) {
+  const double rim = 0.8;
+  if (c->svg) {
+    fprintf(c->svg, "<circle cx=\"%.2f\" cy=\"%.2f\" r=\"%.4g\" stroke=\"#ffffff\" stroke-width=\"%g\"",
+            centre.x, centre.y, radius, rim);
+    svg_color(c->svg, "fill", color);
+    fputs("/>\n", c->svg);
+    return;
+  }
+  cairo_new_path(c->cairo);
+  cairo_arc(c->cairo, centre.x, centre.y, radius, 0, 2 * 3.14159265358979);
+  set_color(c, color);
+  cairo_fill_preserve(c->cairo);
+  cairo_set_line_width(c->cairo, rim);
+  cairo_set_dash(c->cairo, NULL, 0, 0);
+  set_color(c, (tt_color){1, 1, 1, 1});
+  cairo_stroke(c->cairo);
+}
+
+void tt_canvas_fill(tt_canvas *c, tt_box box, tt_color color) {
+  if (c->svg) {
+    fprintf(c->svg, "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"", box.x, box.y, box.width,
+            box.height);
+    svg_color(c->svg, "fill", color);
+    fputs("/>\n", c->svg);
+    return;
+  }
+  cairo_rectangle(c->cairo, box.x, box.y, box.width, box.height);
+  set_color(c, color);
+  cairo_fill(c->cairo);
+}
+
+static void choose_font(tt_canvas *c, const tt_text_style *style) {
+  cairo_select_font_face(c->cairo, family, CAIRO_FONT_SLANT_NORMAL,
+                         style->bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size(c->cairo, style->size);
+}
+
+double tt_canvas_text_width(tt_canvas *c, const tt_text_style *style, const char *text) {
+  cairo_text_extents_t extents;
+  choose_font(c, style);
+  cairo_text_extents(c->cairo, text, &extents);
+  return extents.x_advance;
+}
+
+void tt_canvas_text(tt_canvas *c, tt_point at, const tt_text_style *style, const char *text) {
+  if (c->svg) {
+    static const char *const anchors[] = {"start", "middle", "end"};
+    fprintf(c->svg, "<text x=\"%.2f\" y=\"%.2f\" font-size=\"%g\" text-anchor=\"%s\"", at.x, at.y,
+            style->size, anchors[style->anchor]);
+    if (style->bold) fputs(" font-weight=\"bold\"", c->svg);
+    if (style->turn != 0) fprintf(c->svg, " transform=\"rotate(%g %.2f %.2f)\"", style->turn, at.x, at.y);
+    svg_color(c->svg, "fill", style->color);
+    fputc('>', c->svg);
+    escape(c->svg, text);
+    fputs("</text>\n", c->svg);
+    return;
+  }
+  double left = -tt_canvas_text_width(c, style, text) * (double)style->anchor / 2;
+  cairo_save(c->cairo);
+  cairo_translate(c->cairo, at.x, at.y);
+  cairo_rotate(c->cairo, style->turn * 3.14159265358979 / 180);
+  cairo_move_to(c->cairo, left, 0);
+  set_color(c, style->color);
+  cairo_show_text(c->cairo, text);
+  cairo_restore(c->cairo);
+}
+
+void tt_canvas_begin(tt_canvas *c, tt_box box, const char *group, const char *title) {
+  if (c->svg) {
+    int id = c->clips++;
+    fprintf(
+        c->svg,
+        "<clipPath id=\"clip%d\"><rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/></clipPath>\n"
+        "<g class=\"%s\" clip-path=\"url(#clip%d)\"><title>",
+        id, box.x, box.y, box.width, box.height, group, id);
+    escape(c->svg, title);
+    fputs("</title>\n", c->svg);
+    return;
+  }
+  cairo_save(c->cairo);
+  cairo_rectangle(c->cairo, box.x, box.y, box.width, box.height);
+  cairo_clip(c->cairo);
+}
+
+void tt_canvas_end(tt_canvas *c) {
+  if (c->svg)
+    fputs("</g>\n", c->svg);
+  else
+    cairo_restore(c->cairo);
+}
+
+static tt_status write_svg(tt_canvas *c) {
+  fputs("</svg>\n", c->svg);
+  int failed = ferror(c->svg);
+  failed |= fclose(c->svg);
+  c->svg = NULL;
+  if (failed) return tt_fail(TT_ERR_MEMORY, "out of memory drawing %s", c->path);
+  return tt_file_replace(c->path, c->markup, c->markup_size);
+}
+
+static tt_status write_png(tt_canvas *c) {
+  char temporary[PATH_MAX + 32];
+  tt_file_temporary(c->path, temporary, sizeof temporary);
+  cairo_surface_flush(c->surface);
+  cairo_status_t failure = cairo_status(c->cairo);
+  if (failure == CAIRO_STATUS_SUCCESS) failure = cairo_surface_write_to_png(c->surface, temporary);
+  if (failure == CAIRO_STATUS_SUCCESS) return tt_file_commit(temporary, c->path);
+  tt_file_abandon(temporary);
+  return tt_fail(TT_ERR_IO, "cannot write %s: %s; is its folder there, and may you write to it?", c->path,
+                 cairo_status_to_string(failure));
+}
+
+tt_status tt_canvas_write(tt_canvas *c) {
+  tt_status status = c->svg ? write_svg(c) : write_png(c);
+  tt_canvas_free(c);
+  return status;
+}
+
+void tt_canvas_free(tt_canvas *c) {
+  if (!c) return;
+  if (c->svg) fclose(c->svg);
+  free(c->markup);
+  cairo_destroy(c->cairo);
+  cairo_surface_destroy(c->surface);
+  free(c);
+}
