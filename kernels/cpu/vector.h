@@ -58,11 +58,10 @@ static TT_INLINE float tt_expf(float x) {
   float e = (q * r) * r + r + 1.0f;
   uint32_t bits;
   memcpy(&bits, &shifted, sizeof bits);
-  // 2^n as 2^(n-1) * 2: n = 128 alone would not fit the exponent
-  bits = ((bits - 0x4B400000u) + 126u) << 23;
+  bits = (bits - 0x4B400000u + 127u) << 23; // n = 128 gives the bits of infinity
   float power;
   memcpy(&power, &bits, sizeof power);
-  e = e * power * 2.0f;
+  e = e * power;
   return x < lowest ? 0.0f : e;
 }
 
