@@ -71,6 +71,8 @@ void tt_cpu_cross_entropy(const tt_batch *batch, const float *logits, double wei
 void tt_cpu_position_losses(const tt_batch *batch, const float *move, double position_weight,
                             double distance_weight, double *position, double *distance, float *dmove);
 
+void tt_cpu_copy(const float *x, int64_t count, float *y);
+void tt_cpu_zero(float *x, int64_t count);
 void tt_cpu_add(const float *x, int64_t count, float *y);
 double tt_cpu_sum_squares(const float *x, int64_t count);
 void tt_cpu_adam(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,

@@ -1,8 +1,17 @@
-// Sums and Adam over flat arrays.
+// Copies, sums and Adam over flat arrays.
 #include "cpu.h"
 #include "vector.h"
 
 #include <math.h>
+#include <string.h>
+
+void tt_cpu_copy(const float *x, int64_t count, float *y) {
+  memcpy(y, x, (size_t)count * sizeof *y);
+}
+
+void tt_cpu_zero(float *x, int64_t count) {
+  memset(x, 0, (size_t)count * sizeof *x);
+}
 
 TT_KERNEL void tt_cpu_add(const float *x, int64_t count, float *y) {
   for (int64_t i = 0; i < count; i++) y[i] += x[i];
