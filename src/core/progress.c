@@ -115,14 +115,21 @@ static bool locale_is_utf8(void) {
   return false;
 }
 
+// mpirun hands its ranks a pipe even when it writes to a terminal itself: only whoever started it can tell.
 static bool rewrites(void) {
+  const char *told = getenv("TWOTRACK_PROGRESS");
+  if (told && strcmp(told, "line") == 0) return true;
+  if (told && strcmp(told, "plain") == 0) return false;
   const char *terminal = getenv("TERM");
   return isatty(STDERR_FILENO) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
 }
 
 static int width_of_terminal(void) {
   struct winsize w;
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1) return w.ws_col;
+  const char *told = getenv("COLUMNS");
+  int columns = told ? atoi(told) : 0;
+  return columns > 1 && columns < 1000 ? columns : 80;
 }
 
 static struct {

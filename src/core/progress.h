@@ -19,7 +19,8 @@ typedef struct {
 
 // Shows the state on stderr: on a terminal rewrites one line (at most 10 times a second, cut to its width),
 // else prints a line at once, then at most every 10 s, and at the end (done == total). The end is shown once.
-// One rank calls it.
+// One rank calls it. Environment: TWOTRACK_PROGRESS=line (or plain) says that stderr leads (or does not lead)
+// to a terminal, COLUMNS how wide it is; both for ranks behind mpirun, who cannot find out.
 void tt_progress_show(const tt_progress *progress);
 
 // Ends a rewritten line, so that other output starts on a fresh one. Safe to call at any time.

@@ -152,13 +152,34 @@ static void prints_few_lines_elsewhere(void **state) {
   assert_int_equal(count(out, '\033'), 0);
 }
 
+// Behind mpirun stderr is a pipe: the environment says what it leads to.
+static void obeys_the_environment(void **state) {
+  (void)state;
+  char out[100000];
+  setenv("TERM", "xterm", 1), setenv("LC_ALL", "C", 1);
+  setenv("TWOTRACK_PROGRESS", "line", 1), setenv("COLUMNS", "50", 1);
+  listen(0, 500, out, sizeof out);
+  assert_int_equal(count(out, '\n'), 1);
+  assert_in_range(count(out, '\r'), 2, 100);
+  char *line = strtok(out, "\r\n"), *end = strstr(line, "\033[K");
+  assert_non_null(end);
+  *end = 0;
+  assert_in_range(columns(line), 20, 49);
+  setenv("TWOTRACK_PROGRESS", "plain", 1);
+  listen(80, 500, out, sizeof out);
+  assert_int_equal(count(out, '\033'), 0);
+  unsetenv("TWOTRACK_PROGRESS"), unsetenv("COLUMNS");
+}
+
 int main(void) {
+  unsetenv("TWOTRACK_PROGRESS"); // whoever starts the tests may have set it
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shows_all_parts),
       cmocka_unit_test(leaves_out_what_is_unknown),
       cmocka_unit_test(fits_any_width),
       cmocka_unit_test(rewrites_one_line_on_a_terminal),
       cmocka_unit_test(prints_few_lines_elsewhere),
+      cmocka_unit_test(obeys_the_environment),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
