@@ -1,8 +1,9 @@
 // The order of the training data, for ever (design: lanes). A pure function of (seed, store size, lanes).
 //
-// The chunk sequence is the concatenation over epochs of a keyed permutation of the chunks. Lane l takes positions
-// l, l + lanes, ... of it. Within a chunk a keyed permutation orders the records. Sample s of the run (0-based, all
-// batches strung together) is the (s / lanes)-th record of lane s % lanes. Neither ranks nor micro-batches enter.
+// The chunk sequence is the concatenation over epochs of a keyed permutation of the chunks. Lane l takes
+// positions l, l + lanes, ... of it. Within a chunk a keyed permutation orders the records. Sample s of the
+// run (0-based, all batches strung together) is the (s / lanes)-th record of lane s % lanes. Neither ranks
+// nor micro-batches enter.
 #ifndef TT_STORE_LANES_H
 #define TT_STORE_LANES_H
 

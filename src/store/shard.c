@@ -1,0 +1,113 @@
+// Opening shards: each check that can be done once a file, and the cache of open files.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/crc32c.h"
+#include "core/memory.h"
+#include "store/header.h"
+#include "store/reader.h"
+
+void tt_store_path(const tt_store *store, uint32_t shard, char path[PATH_MAX]) {
+  // the length was checked when the store was opened
+  if (snprintf(path, PATH_MAX, "%s/%s", store->folder, store->manifest.entries[shard].file) >= PATH_MAX)
+    path[0] = 0;
+}
+
+tt_status tt_read_at(int fd, const char *path, void *data, uint64_t bytes, uint64_t at) {
+  char *p = data;
+  while (bytes) {
+    ssize_t n = pread(fd, p, bytes, (off_t)at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    if (n == 0)
+      return tt_fail(TT_ERR_CORRUPT, "%s ends at byte %llu: it was cut; " TT_SHARD_REMEDY, path,
+                     (unsigned long long)at);
+    p += n, bytes -= (uint64_t)n, at += (uint64_t)n;
+  }
+  return TT_OK;
+}
+
+static void shut(tt_open_shard *open) {
+  if (open->fd >= 0) close(open->fd);
+  free(open->index);
+  open->fd = -1, open->index = NULL;
+}
+
+void tt_store_forget(tt_store *store, uint32_t shard) {
+  for (int k = 0; k < TT_OPEN_SHARDS; k++)
+    if (store->open[k].fd >= 0 && store->open[k].shard == shard) shut(&store->open[k]);
+  store->checked[shard] = false;
+}
+
+// The HDF5 library may crash on damaged metadata, so it sees only a header whose CRC is right.
+static tt_status check_header(tt_store *store, const char *path, tt_open_shard *open) {
+  const tt_shard_entry *entry = &store->manifest.entries[open->shard];
+  char header[TT_SHARD_HEADER];
+  TT_TRY(tt_read_at(open->fd, path, header, sizeof header, 0));
+  if (tt_crc32c(0, header, sizeof header) != entry->header_crc)
+    return tt_fail(TT_ERR_CORRUPT,
+                   "%s: its header is not the one in the manifest: the file is damaged or of another "
+                   "store; " TT_SHARD_REMEDY,
+                   path);
+  TT_TRY(tt_header_check(path, open->shard, &store->manifest.info, &open->layout));
+  for (int a = 0; a < TT_ARRAYS; a++) store->places[a][open->shard] = open->layout.at[a];
+  store->checked[open->shard] = true;
+  return TT_OK;
+}
+
+static tt_status open_shard(tt_store *store, const char *path, tt_open_shard *open) {
+  const tt_shard_entry *entry = &store->manifest.entries[open->shard];
+  TT_TRY(tt_schema_layout(entry, store->manifest.info.coordinates_2d, &open->layout));
+  open->fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (open->fd < 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s; " TT_SHARD_REMEDY, path, strerror(errno));
+  struct stat s;
+  if (fstat(open->fd, &s) != 0) return tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  if ((uint64_t)s.st_size != entry->bytes || entry->bytes != open->layout.file_bytes)
+    return tt_fail(
+        TT_ERR_CORRUPT,
+        "%s has %lld bytes instead of %llu: it was cut, damaged or is of another store; " TT_SHARD_REMEDY,
+        path, (long long)s.st_size, (unsigned long long)entry->bytes);
+  if (!store->checked[open->shard]) TT_TRY(check_header(store, path, open));
+  for (int a = 0; a < TT_ARRAYS; a++) open->layout.at[a] = store->places[a][open->shard];
+
+  uint64_t bytes = open->layout.bytes[TT_INDEX];
+  TT_TRY(tt_alloc(&open->index, bytes, 1, "the checksums of a shard"));
+  TT_TRY(tt_read_at(open->fd, path, open->index, bytes, open->layout.at[TT_INDEX]));
+  if (tt_crc32c(0, open->index, bytes) != entry->index_crc)
+    return tt_fail(TT_ERR_CORRUPT,
+                   "%s: its table of checksums is not the one in the manifest: the file is damaged or of "
+                   "another store; " TT_SHARD_REMEDY,
+                   path);
+  return TT_OK;
+}
+
+tt_status tt_store_use(tt_store *store, uint32_t shard, tt_open_shard **open) {
+  tt_open_shard *oldest = &store->open[0];
+  for (int k = 0; k < TT_OPEN_SHARDS; k++) {
+    tt_open_shard *o = &store->open[k];
+    if (o->fd >= 0 && o->shard == shard) {
+      o->used = ++store->clock;
+      *open = o;
+      return TT_OK;
+    }
+    if (o->fd < 0) o->used = 0;
+    if (o->used < oldest->used) oldest = o;
+  }
+  shut(oldest);
+  char path[PATH_MAX];
+  tt_store_path(store, shard, path);
+  oldest->shard = shard;
+  tt_status status = open_shard(store, path, oldest);
+  if (status != TT_OK) {
+    shut(oldest);
+    return status;
+  }
+  oldest->used = ++store->clock;
+  *open = oldest;
+  return TT_OK;
+}
