@@ -165,7 +165,6 @@ void tt_block_backward(const tt_pass *p, int l) {
   const tt_model_config *c = &m->config;
   layer_view v = view(p, l);
   tt_layer_activations *a = v.a;
-  tt_show_layer(p, true, l, "x", TT_PROBE_TOKENS, v.D, m->dx);
   tt_show_layer(p, true, l, "pair", TT_PROBE_PAIRS, v.P, m->dpair);
   ffn_backward(p, TT_ROWS_PAIRS, v.R, v.P, v.P, v.at->pair_ffn_norm, a->pair_ffn_norm, v.at->pair_ffn1,
                v.at->pair_ffn2, tt_site(p, c->dropout, l, TT_SITE_PAIR_FFN),
@@ -173,6 +172,8 @@ void tt_block_backward(const tt_pass *p, int l) {
                m->pair2, m->pair3);
   triangle_backward(p, &v, l);
   outer_product_backward(p, &v, l);
+  // the outer product reads the layer's output x, so only now is that tensor's gradient whole
+  tt_show_layer(p, true, l, "x", TT_PROBE_TOKENS, v.D, m->dx);
   ffn_backward(p, TT_ROWS_TOKENS, v.T, v.D, v.F, v.at->ffn_norm, a->ffn_norm, v.at->ffn1, v.at->ffn2,
                tt_site(p, c->dropout, l, TT_SITE_FFN), tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->x1,
                a->ffn_h, m->dx, m->token1, m->token2, m->token3);

@@ -1,0 +1,27 @@
+// A model with weights from a parity file, one training pass over a batch, and upstream's clip and Adam.
+#ifndef TT_TESTS_RUNNER_H
+#define TT_TESTS_RUNNER_H
+
+#include "model/model.h"
+#include "padded.h"
+
+typedef struct {
+  const tt_ops *ops;
+  tt_model *model;
+  const tt_parameters *parameters;
+  float *weights, *gradient, *m, *v;
+  uint8_t *decayed;
+  int64_t updates;
+  double loss, token, position, distance; // of the last pass, means over the batch
+} runner;
+
+// Loads "weights/<name>" (and the Gaussian centres). Ends the program on any error.
+void runner_start(runner *r, hid_t file);
+void runner_free(runner *r);
+// Forward, losses, gradient (from zero), all loss weights 1, no dropout.
+void runner_pass(runner *r, const padded_batch *b);
+double runner_gradient_norm(const runner *r);
+// Clip to 1.0, then Adam (0.9, 0.99), eps 1e-6, decay lr * 1e-4 on decayed parameters (upstream's CPU class).
+void runner_update(runner *r, double lr);
+
+#endif
