@@ -2,6 +2,9 @@
 //
 // Every rank knows the whole batch's sizes and how it is dealt into leaves; it has the samples of its own leaves only. A rank
 // reads the chunks of its lanes (lane % size == rank); records dealt to other ranks' leaves are exchanged.
+//
+// The collective functions below agree on failures (tt_comm_agree): every rank returns the same status and the message
+// is printed already.
 #ifndef TT_BATCH_ASSEMBLE_H
 #define TT_BATCH_ASSEMBLE_H
 
@@ -36,9 +39,10 @@ tt_status tt_loader_batch(tt_loader *loader, int64_t step, const tt_global_batch
 
 typedef struct tt_validation_set tt_validation_set;
 
-// Collective. The first validation.molecules records (0: all) of the validation split in store order, with masks and noise from
+// Collective. The first validation.molecules records (0: all) of the validation split in chunk order, with masks and noise from
 // (validation.seed, epoch 0, record), kept in memory: cut into global batches of train.batch_size (the last may be smaller),
-// each dealt like a training batch, so that pieces do not depend on ranks. TT_ERR_DATA when the split is empty.
+// each dealt like a training batch, so that pieces do not depend on ranks; leaves stay empty only where the last
+// batch has fewer molecules than leaves. TT_ERR_DATA when the split is empty.
 tt_status tt_validation_create(tt_validation_set **set, const tt_comm *comm, tt_store *store, const tt_config *config);
 void tt_validation_free(tt_validation_set *set);
 int tt_validation_batches(const tt_validation_set *set);

@@ -1,0 +1,197 @@
+#include "batch/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch/record.h"
+#include "core/memory.h"
+
+// ---- what a rank has read
+// -------------------------------------------------------------------------------------
+
+void tt_reading_clear(tt_reading *reading) {
+  reading->count = 0, reading->used = 0;
+}
+
+tt_status tt_reading_add(tt_reading *r, const tt_molecule *m, uint64_t record, uint64_t epoch, int index) {
+  size_t count = (size_t)r->count, bytes = tt_record_bytes(m);
+  TT_TRY(tt_reserve(&r->entries, &r->entries_room_, count + 1, sizeof *r->entries, "records of a batch"));
+  TT_TRY(tt_reserve(&r->offset, &r->offset_room_, count + 1, sizeof *r->offset, "records of a batch"));
+  TT_TRY(tt_reserve(&r->bytes, &r->bytes_room_, r->used + bytes, 1, "records of a batch"));
+  tt_record_write(r->bytes + r->used, m, record, epoch, index);
+  r->entries[count] = (tt_reading_entry){record, epoch, index, (int32_t)m->atoms};
+  r->offset[count] = r->used;
+  r->used += bytes;
+  r->count++;
+  return TT_OK;
+}
+
+void tt_reading_free(tt_reading *reading) {
+  free(reading->entries);
+  free(reading->offset);
+  free(reading->bytes);
+  *reading = (tt_reading){0};
+}
+
+// ---- the global batch
+// -----------------------------------------------------------------------------------------
+
+typedef struct {
+  tt_sample *pool;           // (room): samples of own leaves, in the order of their making; reused
+  tt_reading_entry *entries; // (room)
+  int room;
+} parts;
+
+tt_status tt_global_batch_init(tt_global_batch *b, const tt_comm *comm, int room, int leaves) {
+  *b = (tt_global_batch){.leaves = leaves};
+  if (leaves < comm->size || leaves % comm->size)
+    return tt_fail(TT_ERR_CONFIG,
+                   "%d ranks do not divide train.micro_batches = %d: start a number of ranks that does, "
+                   "or set another train.micro_batches",
+                   comm->size, leaves);
+  b->own_leaves = leaves / comm->size;
+  b->first_leaf = b->own_leaves * comm->rank;
+  size_t n = (size_t)room;
+  parts *p = NULL;
+  TT_TRY(tt_alloc(&p, 1, sizeof *p, "a global batch"));
+  p->room = room;
+  b->private_ = p;
+  TT_TRY(tt_alloc(&p->pool, n, sizeof *p->pool, "a global batch"));
+  TT_TRY(tt_alloc(&p->entries, n, sizeof *p->entries, "a global batch"));
+  TT_TRY(tt_alloc(&b->atoms, n, sizeof *b->atoms, "a global batch"));
+  TT_TRY(tt_alloc(&b->leaf, n, sizeof *b->leaf, "a global batch"));
+  TT_TRY(tt_alloc(&b->sample, n, sizeof *b->sample, "a global batch"));
+  TT_TRY(tt_alloc(&b->record, n, sizeof *b->record, "a global batch"));
+  TT_TRY(tt_alloc(&b->epoch, n, sizeof *b->epoch, "a global batch"));
+  TT_TRY(tt_alloc(&b->samples, n, sizeof *b->samples, "a global batch"));
+  return TT_OK;
+}
+
+void tt_global_batch_release(tt_global_batch *b) {
+  parts *p = b->private_;
+  if (p && p->pool)
+    for (int k = 0; k < p->room; k++) tt_sample_free(&p->pool[k]);
+  if (p) free(p->pool), free(p->entries);
+  free(p);
+  free(b->atoms);
+  free(b->leaf);
+  free(b->sample);
+  free(b->record);
+  free(b->epoch);
+  free(b->samples);
+  *b = (tt_global_batch){0};
+}
+
+static void fill_sizes(tt_global_batch *b, double mask_probability, uint64_t seed) {
+  const parts *p = b->private_;
+  b->longest = 0;
+  b->masked = b->total_atoms = b->total_pairs = 0;
+  for (int k = 0; k < b->count; k++) {
+    const tt_reading_entry *e = &p->entries[k];
+    int64_t length = (int64_t)e->atoms + 1;
+    b->atoms[e->index] = e->atoms;
+    b->record[e->index] = e->record;
+    b->epoch[e->index] = e->epoch;
+    if (e->atoms > b->longest) b->longest = e->atoms;
+    b->total_atoms += e->atoms;
+    b->total_pairs += length * length;
+    b->masked += tt_masked_count(e->atoms, mask_probability, seed, e->epoch, e->record);
+  }
+}
+
+static int owner(const tt_global_batch *b, int index) {
+  return b->leaf[index] / b->own_leaves;
+}
+
+// The records for each other rank, one rank after the other; what this rank owns itself stays where it is.
+static tt_status gather_outgoing(const tt_global_batch *b, const tt_comm *comm, const tt_reading *r,
+                                 void **out, int64_t *counts) {
+  unsigned char *bytes = NULL;
+  size_t used = 0;
+  TT_TRY(tt_alloc(&bytes, r->used, 1, "records for other ranks"));
+  *out = bytes;
+  for (int to = 0; to < comm->size; to++) {
+    size_t before = used;
+    for (int64_t k = 0; to != comm->rank && k < r->count; k++) {
+      if (owner(b, r->entries[k].index) != to) continue;
+      size_t end = k + 1 < r->count ? r->offset[k + 1] : r->used, size = end - r->offset[k];
+      memcpy(bytes + used, r->bytes + r->offset[k], size);
+      used += size;
+    }
+    counts[to] = (int64_t)(used - before);
+  }
+  return TT_OK;
+}
+
+// Makes the samples of the records in `from` that this rank owns; *made counts them.
+static tt_status make_samples(tt_global_batch *b, int rank, const unsigned char *from, size_t room,
+                              const tt_data_config *data, uint64_t seed, int *made) {
+  parts *p = b->private_;
+  for (size_t at = 0, bytes = 0; at < room; at += bytes) {
+    tt_record_head head;
+    tt_molecule m;
+    TT_TRY(tt_record_read(from + at, room - at, &head, &m, &bytes));
+    if (head.index < 0 || head.index >= b->count || *made >= p->room)
+      return tt_fail(TT_ERR_MPI, "record %llu came with position %d of a batch of %d",
+                     (unsigned long long)head.record, head.index, b->count);
+    if (owner(b, head.index) != rank) continue;
+    tt_sample *sample = &p->pool[(*made)++];
+    TT_TRY(tt_sample_make(sample, &m, data, seed, head.epoch, head.record));
+    b->samples[head.index] = sample;
+  }
+  return TT_OK;
+}
+
+static int own_molecules(const tt_global_batch *b, int rank) {
+  int count = 0;
+  for (int k = 0; k < b->count; k++) count += owner(b, k) == rank;
+  return count;
+}
+
+tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int count, const tt_reading *reading,
+                                const int64_t *counts, const tt_data_config *data, uint64_t seed) {
+  parts *p = b->private_;
+  void *outgoing = NULL, *incoming = NULL;
+  int64_t *sent = NULL; // (2, size): bytes to each rank, bytes from each
+  b->count = count;
+  memset(b->samples, 0, (size_t)count * sizeof(tt_sample *));
+
+  // Each collective is followed by an agreement before the next, so that a rank that failed leaves none
+  // waiting.
+  tt_status status = tt_comm_gather_all_v(comm, reading->entries, p->entries, counts, sizeof *p->entries);
+  if (status == TT_OK) {
+    fill_sizes(b, data->mask_probability, seed);
+    status = tt_deal(b->atoms, count, count < b->leaves ? count : b->leaves, b->leaf);
+  }
+  if (status == TT_OK) status = tt_alloc(&sent, 2 * (size_t)comm->size, sizeof *sent, "tables of ranks");
+  if (status == TT_OK) status = gather_outgoing(b, comm, reading, &outgoing, sent);
+  status = tt_comm_agree(comm, status);
+  if (status == TT_OK) {
+    int made = 0;
+    size_t received = 0;
+    status = tt_comm_exchange(comm, outgoing, sent, &incoming, sent + comm->size);
+    for (int r = 0; status == TT_OK && r < comm->size; r++) received += (size_t)sent[comm->size + r];
+    if (status == TT_OK)
+      status = make_samples(b, comm->rank, reading->bytes, reading->used, data, seed, &made);
+    if (status == TT_OK) status = make_samples(b, comm->rank, incoming, received, data, seed, &made);
+    if (status == TT_OK && made != own_molecules(b, comm->rank))
+      status = tt_fail(TT_ERR_MPI, "%d of %d records of a batch arrived", made, own_molecules(b, comm->rank));
+    status = tt_comm_agree(comm, status);
+  }
+  free(outgoing);
+  free(incoming);
+  free(sent);
+  return status;
+}
+
+tt_status tt_same_store(const tt_comm *comm, const tt_store *store) {
+  char digest[33] = "", *all = NULL;
+  strncpy(digest, tt_store_digest(store), sizeof digest - 1);
+  TT_TRY(tt_alloc(&all, (size_t)comm->size, sizeof digest, "digests of the store"));
+  tt_status status = tt_comm_gather_all(comm, digest, all, 1, sizeof digest);
+  for (int r = 0; status == TT_OK && r < comm->size; r++)
+    if (memcmp(all, all + (size_t)r * sizeof digest, sizeof digest))
+      status = tt_fail(TT_ERR_DATA, "store %s is not the same on ranks 0 and %d", tt_store_folder(store), r);
+  free(all);
+  return status;
+}

@@ -1,0 +1,115 @@
+#include <stdlib.h>
+
+#include "batch/exchange.h"
+#include "core/memory.h"
+#include "store/lanes.h"
+
+static const uint64_t NO_CHUNK = UINT64_MAX;
+
+// The chunk that a lane is in.
+typedef struct {
+  uint64_t held; // NO_CHUNK: none
+  tt_chunk chunk;
+} lane;
+
+struct tt_loader {
+  tt_comm comm;
+  tt_store *store;
+  tt_data_config data;
+  uint64_t seed;
+  int batch_size;
+  tt_lanes lanes;
+  lane *own;       // of lanes rank, rank + size, ...
+  int64_t *counts; // (size) molecules of the batch that each rank reads
+  tt_reading reading;
+  tt_global_batch batch;
+};
+
+static tt_status prepare(tt_loader *l, const tt_config *config) {
+  uint64_t records = tt_store_records(l->store, TT_TRAIN), chunks = tt_store_chunks(l->store, TT_TRAIN);
+  if (records < (uint64_t)l->batch_size)
+    return tt_fail(TT_ERR_DATA, "store %s has %llu training molecules, fewer than train.batch_size = %d",
+                   tt_store_folder(l->store), (unsigned long long)records, l->batch_size);
+  if (l->batch_size < config->train.micro_batches)
+    return tt_fail(TT_ERR_CONFIG, "train.batch_size = %d is less than train.micro_batches = %d",
+                   l->batch_size, config->train.micro_batches);
+  TT_TRY(tt_lanes_init(&l->lanes, l->seed, records, chunks, (uint64_t)config->data.lanes));
+  size_t size = (size_t)l->comm.size, own = (size_t)config->data.lanes / size + 1;
+  TT_TRY(tt_alloc(&l->own, own, sizeof *l->own, "data lanes"));
+  for (size_t k = 0; k < own; k++) l->own[k].held = NO_CHUNK;
+  TT_TRY(tt_alloc(&l->counts, size, sizeof *l->counts, "data lanes"));
+  return tt_global_batch_init(&l->batch, &l->comm, l->batch_size, config->train.micro_batches);
+}
+
+tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store,
+                           const tt_config *config) {
+  *loader = NULL;
+  tt_status status = tt_comm_agree(comm, tt_same_store(comm, store));
+  if (status != TT_OK) return status;
+  tt_loader *l = NULL;
+  status = tt_alloc(&l, 1, sizeof *l, "the loader");
+  if (status == TT_OK) {
+    l->comm = *comm;
+    l->store = store;
+    l->data = config->data;
+    l->data.store = NULL; // the configuration's own
+    l->seed = config->train.seed;
+    l->batch_size = config->train.batch_size;
+    status = prepare(l, config);
+  }
+  status = tt_comm_agree(comm, status);
+  if (status != TT_OK)
+    tt_loader_free(l);
+  else
+    *loader = l;
+  return status;
+}
+
+void tt_loader_free(tt_loader *l) {
+  if (!l) return;
+  size_t own = (size_t)l->lanes.lanes / (size_t)l->comm.size + 1;
+  for (size_t k = 0; l->own && k < own; k++)
+    if (l->own[k].chunk.memory_) tt_chunk_free(&l->own[k].chunk);
+  free(l->own);
+  free(l->counts);
+  tt_reading_free(&l->reading);
+  tt_global_batch_release(&l->batch);
+  free(l);
+}
+
+static tt_status read_sample(tt_loader *l, uint64_t sample, int index) {
+  tt_sample_place place = tt_lanes_find(&l->lanes, sample);
+  lane *own = &l->own[sample % l->lanes.lanes / (uint64_t)l->comm.size];
+  if (own->held != place.chunk) {
+    own->held = NO_CHUNK; // while it is being replaced
+    TT_TRY(tt_store_read_chunk(l->store, TT_TRAIN, place.chunk, &own->chunk));
+    own->held = place.chunk;
+  }
+  if (place.slot >= own->chunk.count)
+    return tt_fail(TT_ERR_CORRUPT, "chunk %llu of store %s has %u records, not more than %u",
+                   (unsigned long long)place.chunk, tt_store_folder(l->store), own->chunk.count, place.slot);
+  return tt_reading_add(&l->reading, &own->chunk.molecules[place.slot], own->chunk.records[place.slot],
+                        place.epoch, index);
+}
+
+// This rank's part of the batch: what lies in its lanes.
+static tt_status read_own(tt_loader *l, uint64_t first) {
+  tt_reading_clear(&l->reading);
+  for (int r = 0; r < l->comm.size; r++) l->counts[r] = 0;
+  for (int i = 0; i < l->batch_size; i++) {
+    int reader = (int)((first + (uint64_t)i) % l->lanes.lanes % (uint64_t)l->comm.size);
+    l->counts[reader]++;
+    l->batch.sample[i] = first + (uint64_t)i;
+    if (reader == l->comm.rank) TT_TRY(read_sample(l, first + (uint64_t)i, i));
+  }
+  return TT_OK;
+}
+
+tt_status tt_loader_batch(tt_loader *l, int64_t step, const tt_global_batch **batch) {
+  *batch = NULL;
+  TT_TRY(tt_comm_agree(&l->comm, read_own(l, (uint64_t)step * (uint64_t)l->batch_size)));
+  TT_TRY(
+      tt_global_batch_build(&l->batch, &l->comm, l->batch_size, &l->reading, l->counts, &l->data, l->seed));
+  *batch = &l->batch;
+  return TT_OK;
+}
