@@ -190,7 +190,7 @@ tt_status tt_same_store(const tt_comm *comm, const tt_store *store) {
   TT_TRY(tt_alloc(&all, (size_t)comm->size, sizeof digest, "digests of the store"));
   tt_status status = tt_comm_gather_all(comm, digest, all, 1, sizeof digest);
   for (int r = 0; status == TT_OK && r < comm->size; r++)
-    if (memcmp(all, all + (size_t)r * sizeof digest, sizeof digest))
+    if (memcmp(all, all + (size_t)r * sizeof digest, sizeof digest) != 0)
       status = tt_fail(TT_ERR_DATA, "store %s is not the same on ranks 0 and %d", tt_store_folder(store), r);
   free(all);
   return status;
