@@ -1,0 +1,58 @@
+# What the scripts of this folder share. Sourced by them; changes to the top folder of the project.
+# shellcheck shell=bash
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+top=$PWD
+script=launch/$(basename "$0")
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+exec </dev/null # nothing here asks anything; and a closed stdin would confuse mpirun
+
+fail() {
+  printf '%s: %s\n' "$script" "$*" >&2
+  exit 1
+}
+
+# quietly WHAT COMMAND...: runs the command, shows one line with its time; its output only when it fails.
+quietly() {
+  local what=$1 begun=$SECONDS
+  shift
+  printf '%s ... ' "$what"
+  if "$@" >"$log" 2>&1; then
+    printf 'done (%d s)\n' $((SECONDS - begun))
+  else
+    printf 'FAILED\n'
+    cat "$log" >&2
+    fail "$what: failed (the output is above)"
+  fi
+}
+
+# build FOLDER OPTION...: configures the folder when it is new, and compiles what has changed.
+build() {
+  local folder=$1
+  shift
+  [[ -f $folder/build.ninja ]] || quietly "Configuring $folder/" meson setup "$@" "$folder"
+  quietly "Compiling into $folder/" ninja -C "$folder"
+}
+
+# Open MPI refuses to run as root unless told twice. In a container, root is often the only user.
+if ((EUID == 0)); then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+
+# ranks N COMMAND...: runs the command under mpirun. -q: when a rank fails, its own message is shown and not also a
+# page of Open MPI's.
+ranks() {
+  local number=$1 options=(-q) cores code=0
+  shift
+  cores=$(lscpu -p=Core,Socket 2>/dev/null | sed '/^#/d' | sort -u | wc -l) || cores=0
+  # fewer cores than ranks (cores that this process may use, or physical ones, by which Open MPI counts)
+  if (($(nproc) < number || cores < number)); then options+=(--oversubscribe); fi
+  if [[ -t 2 ]]; then # the ranks see only a pipe
+    export TWOTRACK_PROGRESS=line
+    COLUMNS=$(tput cols 2>/dev/null || echo 80)
+    export COLUMNS
+  fi
+  mpirun "${options[@]}" -n "$number" "$@" || code=$?
+  ((code == 0)) || fail "'$(basename "$1") ${*:2}' ended with code $code"
+}
