@@ -7,6 +7,7 @@
 
 static const tt_command commands[] = {
     {"plot", tt_cli_plot, "draw the loss curves of runs"},
+    {"store", tt_cli_store, "build, describe and verify a store of molecules"},
     {NULL, NULL, NULL},
 };
 
