@@ -1,0 +1,339 @@
+// Damages a small store in many random ways. Whatever happens to a file, reading it must give an error that
+// names the file, or the original data: never a crash, never other data. TT_TEST_MUTATIONS sets how often
+// (default 1000), TT_TEST_SEED which ones.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/crc32c.h"
+#include "core/file.h"
+#include "store/schema.h"
+#include "synthetic.h"
+
+static const synthetic_shard shards[] = {{TT_TRAIN, 270}, {TT_VALID, 20}, {TT_TRAIN, 270}, {TT_TRAIN, 3}};
+enum { SHARDS = 4, FILES = SHARDS + 1, SEED = 31 }; // the last file is the manifest
+
+typedef struct {
+  char name[32], *data;
+  size_t bytes;
+} original;
+
+static char folder[64], path[512];
+static original files[FILES];
+static tt_molecule *truth[2]; // of each split, in store order
+static uint64_t truths[2];
+static char digest[33];
+
+static uint64_t random_state;
+static uint64_t draw(uint64_t n) {
+  return n ? tt_mix64(random_state++) % n : 0;
+}
+
+static const char *in(const char *file) {
+  snprintf(path, sizeof path, "%s/%s", folder, file);
+  return path;
+}
+
+static void assert_ok(tt_status status) {
+  if (status != TT_OK) fail_msg("%s", tt_error_message());
+}
+
+// Plain write: the campaign needs no sync.
+static void write_file(const char *file, const void *data, size_t bytes) {
+  FILE *f = fopen(in(file), "wb");
+  assert_non_null(f);
+  assert_int_equal(fwrite(data, 1, bytes, f), bytes);
+  assert_int_equal(fclose(f), 0);
+}
+
+static long setting(const char *name, long otherwise) {
+  const char *text = getenv(name);
+  return text ? atol(text) : otherwise;
+}
+
+// ---- the store and its truth
+// ----------------------------------------------------------------------------------
+
+static int setup(void **state) {
+  (void)state;
+  random_state = (uint64_t)setting("TT_TEST_SEED", 1) << 32;
+  strcpy(folder, "mutate_test.XXXXXX");
+  assert_non_null(mkdtemp(folder));
+  assert_ok(synthetic_store(folder, SEED, true, shards, SHARDS));
+  for (int k = 0; k < FILES; k++) {
+    strcpy(files[k].name, "manifest.json");
+    if (k < SHARDS) snprintf(files[k].name, sizeof files[k].name, "shard-%05d.h5", k);
+    assert_ok(tt_file_read(in(files[k].name), &files[k].data, &files[k].bytes));
+  }
+  tt_store *store;
+  assert_ok(tt_store_open(&store, folder));
+  strcpy(digest, tt_store_digest(store));
+  tt_store_close(store);
+  // store order: whole chunks of shards 0 and 2, then the tails (270 = 256 + 14, 14, 3)
+  truths[0] = 543, truths[1] = 20;
+  truth[0] = synthetic_alloc(truths[0] * sizeof *truth[0]);
+  uint64_t n = 0;
+  static const uint64_t ranges[][2] = {{0, 256}, {270, 526}, {256, 270}, {526, 543}};
+  for (int r = 0; r < 4; r++)
+    for (uint64_t k = ranges[r][0]; k < ranges[r][1]; k++) truth[0][n++] = synthetic_molecule(SEED, k, true);
+  truth[1] = synthetic_molecules(SEED + 1, truths[1], true);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  for (int k = 0; k < FILES; k++) unlink(in(files[k].name)), free(files[k].data);
+  rmdir(folder);
+  for (int split = 0; split < 2; split++) synthetic_free(truth[split], truths[split]);
+  return 0;
+}
+
+// ---- damage
+// ---------------------------------------------------------------------------------------------------
+
+// Half of the places are in the first 16 KiB, where HDF5 keeps its descriptions.
+static size_t place(size_t bytes) {
+  return draw(2) ? draw(bytes < TT_SHARD_HEADER ? bytes : TT_SHARD_HEADER) : draw(bytes);
+}
+
+// Writes a damaged copy of a file; false if it happens to be equal. `what` gets words for a failing test.
+static bool damage(const original *o, char *what, size_t size) {
+  size_t bytes = o->bytes, at = place(bytes), n = 1 + draw(64);
+  char *data = malloc(bytes + 4096);
+  assert_non_null(data);
+  memcpy(data, o->data, bytes);
+  uint64_t kind = draw(8);
+  if (n > bytes - at) n = bytes - at;
+  snprintf(what, size, "%s, kind %d, at %zu, %zu bytes", o->name, (int)kind, at, n);
+  if (kind <= 1) data[at] = (char)(data[at] ^ 1 << draw(8));
+  if (kind == 2)
+    for (size_t k = 0; k < n; k++) data[at + k] = (char)draw(256);
+  if (kind == 3) { // a lost sector
+    size_t sector = at / 512 * 512;
+    memset(data + sector, 0, bytes - sector < 512 ? bytes - sector : 512);
+  }
+  if (kind == 4) bytes = at; // cut
+  if (kind == 5) {           // grown
+    for (size_t k = 0; k < n; k++) data[bytes + k] = (char)draw(256);
+    bytes += n;
+  }
+  if (kind == 6) { // a piece from elsewhere in the file
+    size_t from = draw(bytes - n + 1);
+    memmove(data + at, o->data + from, n);
+  }
+  if (kind == 7) // one field to an extreme value
+    memset(data + at, draw(2) ? 0xff : 0x7f, n < 8 ? n : 8);
+  bool differs = bytes != o->bytes || memcmp(data, o->data, bytes) != 0;
+  write_file(o->name, data, bytes);
+  free(data);
+  return differs;
+}
+
+// ---- reading
+// --------------------------------------------------------------------------------------------------
+
+typedef struct {
+  const char *file, *what;
+  int reports;
+} expectation;
+
+static void names_the_file(void *context, const char *message) {
+  expectation *e = context;
+  e->reports++;
+  if (!strstr(message, e->file)) fail_msg("%s: the message names another file: %s", e->what, message);
+}
+
+static bool chunk_is_true(const tt_chunk *chunk, int split) {
+  uint64_t first = chunk->chunk * TT_CHUNK, left = truths[split] - first;
+  if (chunk->count != (left < TT_CHUNK ? left : TT_CHUNK)) return false;
+  for (uint32_t k = 0; k < chunk->count; k++)
+    if (chunk->records[k] != first + k || !synthetic_same(&chunk->molecules[k], &truth[split][first + k]))
+      return false;
+  return true;
+}
+
+// Reads everything; true when no error came.
+static bool read_all(const char *file, const char *what) {
+  expectation e = {file, what, 0};
+  tt_store *store;
+  if (tt_store_open(&store, folder) != TT_OK) {
+    names_the_file(&e, tt_error_message());
+    return false;
+  }
+  if (strcmp(tt_store_digest(store), digest) != 0) fail_msg("%s: the store has another digest", what);
+  tt_chunk chunk = {0};
+  for (int split = 0; split < 2; split++) {
+    if (tt_store_records(store, split) != truths[split]) fail_msg("%s: other number of records", what);
+    for (uint64_t c = 0; c < tt_store_chunks(store, split); c++) {
+      if (tt_store_read_chunk(store, split, c, &chunk) != TT_OK)
+        names_the_file(&e, tt_error_message());
+      else if (!chunk_is_true(&chunk, split))
+        fail_msg("%s: other data in chunk %d", what, (int)c);
+    }
+  }
+  int reading = e.reports;
+  bool sound = tt_store_verify(store, names_the_file, &e) == TT_OK;
+  if (sound && reading) fail_msg("%s: verification missed what reading found", what);
+  tt_chunk_free(&chunk);
+  tt_store_close(store);
+  return sound;
+}
+
+static void no_damage_goes_unseen(void **state) {
+  (void)state;
+  long count = setting("TT_TEST_MUTATIONS", 1000), same = 0, harmless = 0, manifests = 0;
+  assert_true(read_all("", "the sound store"));
+  for (long k = 0; k < count; k++) {
+    const original *o = &files[draw(FILES)];
+    char what[96];
+    bool differs = damage(o, what, sizeof what), sound = read_all(o->name, what);
+    bool manifest = o == &files[SHARDS];
+    manifests += manifest;
+    if (!differs) {
+      same++;
+      if (!sound) fail_msg("%s: nothing changed, but: %s", what, tt_error_message());
+    } else if (sound) {
+      harmless++;
+      // in a shard every byte is under a checksum; in the manifest spaces are free
+      if (!manifest) fail_msg("%s: a changed shard passed verification", what);
+    }
+    write_file(o->name, o->data, o->bytes);
+  }
+  assert_true(read_all("", "the store, restored"));
+  print_message(
+      "%ld mutations (%ld of the manifest): %ld changed nothing, %ld changed only spaces of the manifest\n",
+      count, manifests, same, harmless);
+}
+
+// Shards of the store in each other's places.
+static void swapped_shards(void **state) {
+  (void)state;
+  for (int a = 0; a < SHARDS; a++)
+    for (int b = 0; b < SHARDS; b++) {
+      if (a == b) continue;
+      write_file(files[a].name, files[b].data, files[b].bytes);
+      assert_false(read_all(files[a].name, "swapped"));
+      write_file(files[a].name, files[a].data, files[a].bytes);
+    }
+}
+
+// ---- behind the checksums
+// -------------------------------------------------------------------------------------
+
+// Overwrites one element of one array.
+static void wrong_element(char *data, const tt_shard_layout *layout) {
+  tt_array array = (tt_array)draw(TT_INDEX);
+  size_t element = tt_element_bytes(tt_schema_array(array)->element);
+  char *at = data + layout->at[array] + draw(layout->bytes[array] / element) * element;
+  if (draw(2))
+    at[draw(element)] = (char)draw(256);
+  else
+    memset(at, (int)draw(256), element);
+}
+
+// The offset table that says where an array's chunks begin; -1: an element a record.
+static int table_of(int array) {
+  switch (array) {
+  case TT_ATOM_FEATURE:
+  case TT_COORDINATE_2D:
+    return TT_ATOM_OFFSET;
+  case TT_BOND_ATOM:
+  case TT_BOND_FEATURE:
+    return TT_BOND_OFFSET;
+  case TT_COORDINATE:
+    return TT_COORDINATE_OFFSET;
+  case TT_SMILES:
+    return TT_SMILES_OFFSET;
+  default:
+    return -1;
+  }
+}
+
+static uint64_t offset_at(const char *data, const tt_shard_layout *layout, int table, uint64_t k) {
+  uint64_t offset;
+  memcpy(&offset, data + layout->at[table] + 8 * k, 8);
+  return offset;
+}
+
+// Makes the index right for the arrays as they are (as far as their offsets make sense); returns its CRC.
+static uint32_t right_index(char *data, const tt_shard_layout *layout) {
+  char *index = data + layout->at[TT_INDEX];
+  for (uint64_t c = 0; c < layout->chunks; c++)
+    for (int a = 0; a < TT_INDEX; a++, index += 4) {
+      uint64_t first = c * TT_CHUNK, end = first + tt_schema_chunk_records(layout->rows[TT_KEY], c);
+      int table = table_of(a);
+      if (a < TT_OFFSET_TABLES) end++;
+      if (table >= 0)
+        first = offset_at(data, layout, table, first), end = offset_at(data, layout, table, end);
+      if (end < first || end > layout->rows[a]) first = end = 0;
+      const char *part = data + layout->at[a] + first * layout->row_bytes[a];
+      uint32_t crc = tt_crc32c(0, part, (end - first) * layout->row_bytes[a]);
+      memcpy(index, &crc, 4);
+    }
+  return tt_crc32c(0, data + layout->at[TT_INDEX], layout->bytes[TT_INDEX]);
+}
+
+// Reads the training records; false if there was an error. No molecule that is handed out may be unsound.
+static bool read_sound(const char *file) {
+  tt_store *store;
+  tt_chunk chunk = {0};
+  bool ok = true;
+  assert_ok(tt_store_open(&store, folder));
+  for (uint64_t c = 0; c < tt_store_chunks(store, TT_TRAIN); c++) {
+    tt_status status = tt_store_read_chunk(store, TT_TRAIN, c, &chunk);
+    if (status != TT_OK && !strstr(tt_error_message(), file))
+      fail_msg("another file: %s", tt_error_message());
+    ok = ok && status == TT_OK;
+    for (uint32_t k = 0; k < chunk.count; k++) assert_null(tt_molecule_fault(&chunk.molecules[k], true));
+  }
+  tt_store_verify(store, NULL, NULL);
+  tt_chunk_free(&chunk);
+  tt_store_close(store);
+  return ok;
+}
+
+// Wrong arrays under right checksums (a broken writer, not a broken disk): the checks behind the checksums
+// must keep every read inside its array. Sanitizers see whether they do.
+static void wrong_arrays_right_checksums(void **state) {
+  (void)state;
+  long count = setting("TT_TEST_MUTATIONS", 1000) / 10, refused = 0;
+  tt_store *store;
+  tt_shard_entry entries[SHARDS];
+  tt_shard_layout layout;
+  assert_ok(tt_store_open(&store, folder));
+  tt_store_info info = *tt_store_information(store);
+  for (uint32_t s = 0; s < SHARDS; s++) entries[s] = *tt_store_shard(store, s);
+  tt_store_close(store);
+  assert_ok(tt_schema_layout(&entries[0], true, &layout));
+  const original *o = &files[0];
+  char *data = malloc(o->bytes);
+  assert_non_null(data);
+  for (long k = 0; k < count; k++) {
+    memcpy(data, o->data, o->bytes);
+    wrong_element(data, &layout);
+    entries[0].index_crc = right_index(data, &layout);
+    write_file(o->name, data, o->bytes);
+    assert_ok(tt_manifest_write(folder, &info, entries, SHARDS));
+    refused += !read_sound(o->name);
+  }
+  free(data);
+  write_file(o->name, o->data, o->bytes);
+  write_file(files[SHARDS].name, files[SHARDS].data, files[SHARDS].bytes);
+  assert_true(read_all("", "the store, restored"));
+  assert_true(count < 100 || refused > count / 4);
+  print_message("%ld wrong arrays with right checksums: %ld refused, the others are possible molecules\n",
+                count, refused);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(no_damage_goes_unseen),
+      cmocka_unit_test(swapped_shards),
+      cmocka_unit_test(wrong_arrays_right_checksums),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
