@@ -11,10 +11,16 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "core/file.h"
 #include "core/philox.h"
 
 enum { ROOM = 1 << 14 };
+
+// libconfig 1.5 loses a string literal that stands where its grammar has no place for one. Nothing else is
+// excused: a configuration that we forgot to release would lose its settings, too.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:strbuf_append\n";
+}
 
 static const char seed_text[] =
     "# a run\n"
@@ -31,6 +37,14 @@ static const char *const seed_overrides[] = {
     "model.preset=\"cpu-tiny\"",  "train.steps=700",   "data.store=/a b",
     "optimizer.beta2=0.999",      "train.seed=77L",    "data.noise=none",
     "model.scaling_length=batch", "validation.every=5"};
+
+// Without the fsync of tt_file_replace: this runs thousands of times.
+static void write_file(const char *name, const char *text, size_t bytes) {
+  FILE *f = fopen(name, "wb");
+  assert_non_null(f);
+  assert_int_equal(fwrite(text, 1, bytes, f), bytes);
+  assert_int_equal(fclose(f), 0);
+}
 
 static uint64_t draws;
 static uint32_t draw(uint32_t below) {
@@ -104,7 +118,7 @@ static void damaged_texts_load_or_are_refused(void **state) {
     for (uint32_t k = draw(3); k > 0; k--) mutate(override, &length);
     override[length] = 0;
 
-    assert_int_equal(tt_file_replace(path, text, n), TT_OK);
+    write_file(path, text, n);
     tt_config config, again, empty = {0};
     tt_fail(TT_OK, "%s", ""); // forget the last message
     tt_status status = tt_config_load(&config, path, (const char *const[]){override}, i % 2);
@@ -118,7 +132,7 @@ static void damaged_texts_load_or_are_refused(void **state) {
     accepted++; // then it must be sound: what it prints reads back to the same
     char *first, *second;
     assert_int_equal(tt_config_print(&config, &first), TT_OK);
-    assert_int_equal(tt_file_replace(path, first, strlen(first)), TT_OK);
+    write_file(path, first, strlen(first));
     if (tt_config_load(&again, path, NULL, 0) != TT_OK)
       fail_msg("mutation %ld: %s\n%s", i, tt_error_message(), first);
     assert_int_equal(tt_config_print(&again, &second), TT_OK);

@@ -1,4 +1,5 @@
 // Defaults and presets.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,13 +36,14 @@ tt_status tt_model_preset(tt_model_config *model, const char *name) {
     model->ffn_dim = presets[i].ffn_dim;
     return TT_OK;
   }
-  char shown[64];
+  char shown[64], valid[160] = "";
   tt_config_quote(shown, sizeof shown, name);
-  return tt_fail(
-      TT_ERR_CONFIG,
-      "there is no preset %s; the nearest is \"%s\" (there are cpu-tiny, cpu-small, cpu-base, 42M, 84M, "
-      "164M, 310M, 570M and 1.1B)",
-      shown, tt_config_nearest_word(name, tt_model_preset_names()));
+  for (int i = 0; i < PRESETS; i++) {
+    size_t used = strlen(valid);
+    snprintf(valid + used, sizeof valid - used, "%s%s", i ? ", " : "", presets[i].name);
+  }
+  return tt_fail(TT_ERR_CONFIG, "there is no preset %s; the nearest is \"%s\" (there are %s)", shown,
+                 tt_config_nearest_word(name, tt_model_preset_names()), valid);
 }
 
 tt_status tt_config_use_preset(tt_config *config, const char *name) {
