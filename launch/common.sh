@@ -50,7 +50,7 @@ ranks() {
   if (($(nproc) < number || cores < number)); then options+=(--oversubscribe); fi
   if [[ -t 2 ]]; then # the ranks see only a pipe
     export TWOTRACK_PROGRESS=line
-    COLUMNS=$(tput cols 2>/dev/null || echo 80)
+    COLUMNS=$(stty size <&2 | cut -d' ' -f2) || COLUMNS=80
     export COLUMNS
   fi
   mpirun "${options[@]}" -n "$number" "$@" || code=$?
