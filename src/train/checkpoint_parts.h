@@ -1,0 +1,42 @@
+// What the writer and the reader of checkpoints share; not for others.
+#ifndef TT_TRAIN_CHECKPOINT_PARTS_H
+#define TT_TRAIN_CHECKPOINT_PARTS_H
+
+#include <hdf5.h>
+
+#include "train/checkpoint.h"
+
+#define TT_CHECKPOINT_FORMAT "twotrack-checkpoint"
+#define TT_CHECKPOINT_BUFFER "se3_invariant_kernel.gaussian.mean"
+
+enum { TT_CHECKPOINT_SCHEMA = 1, TT_CHECKPOINT_SECTIONS = 3 };
+
+extern const char *const tt_checkpoint_sections[TT_CHECKPOINT_SECTIONS]; // "weights", "moment1", "moment2"
+
+// The whole digest from those of the tensors, ordered as in tt_checkpoint_info: `sections` is 1 or 3.
+tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sections, const tt_digest *digests,
+                                     const tt_progress_state *state);
+
+// Of all that tt_progress_state holds: the attributes beside the whole digest.
+tt_digest tt_checkpoint_state_digest(const tt_progress_state *state);
+
+// The state as attributes: one row each, for the writer and the reader.
+typedef struct {
+  const char *name;
+  hid_t type;    // in the file
+  hid_t memory;  // of the value
+  size_t offset; // in tt_progress_state
+} tt_checkpoint_number;
+
+enum { TT_CHECKPOINT_NUMBERS = 6 };
+void tt_checkpoint_numbers(tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS]);
+
+// Stops HDF5 from printing its own error stack; the innermost reason goes into our message instead.
+void tt_h5_silence(void);
+tt_status tt_h5_fail(tt_status code, const char *path, const char *what);
+
+// File access: serial, newest format with checksums on all metadata, no file locks (network file systems lack
+// them).
+hid_t tt_h5_access(void);
+
+#endif

@@ -1,0 +1,429 @@
+// Checkpoints: bit-exact round trips, and an error, never a crash or other values, for every damaged file.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <hdf5.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/philox.h"
+#include "train/checkpoint.h"
+
+// A model of our own, so that nothing here depends on the real one's table.
+static tt_parameter list[] = {
+    {.name = "embed_tokens.weight", .dims = 2, .shape = {12, 5}},
+    {.name = "encoder.layer_norm.weight", .dims = 1, .shape = {5, 1}},
+    {.name = "encoder.layers.0.ffn.linear_1.weight", .dims = 2, .shape = {40, 20}},
+    {.name = "encoder.layers.0.ffn.linear_1.bias", .dims = 1, .shape = {40, 1}},
+    {.name = "a.column", .dims = 2, .shape = {3, 1}},
+};
+static tt_parameters model = {.count = sizeof list / sizeof *list, .list = list};
+
+static char run[64], path[128], other[128];
+static float *weights, *moment1, *moment2, *read1, *read2, *read3;
+static tt_progress_state progress;
+
+static float *numbers(uint32_t kind) {
+  float *x = malloc((size_t)model.total * sizeof *x);
+  for (int64_t i = 0; i < model.total; i++) { // any bits: also NaN, infinities, negative zero
+    uint32_t bits = tt_philox(1, (uint32_t)i, kind, 0, 0).v[0];
+    memcpy(&x[i], &bits, sizeof bits);
+  }
+  return x;
+}
+
+static int prepare(void **state) {
+  (void)state;
+  model.total = 0;
+  for (int i = 0; i < model.count; i++) {
+    list[i].offset = model.total;
+    model.total += list[i].count = (int64_t)list[i].shape[0] * list[i].shape[1];
+  }
+  strcpy(run, "checkpoint_test.XXXXXX");
+  if (!mkdtemp(run)) return -1;
+  snprintf(path, sizeof path, "%s/checkpoints", run);
+  if (tt_make_directories(path) != TT_OK) return -1;
+  tt_checkpoint_path(run, 17, path, sizeof path);
+  snprintf(other, sizeof other, "%s/checkpoints/other.h5", run);
+  weights = numbers(0), moment1 = numbers(1), moment2 = numbers(2);
+  read1 = numbers(9), read2 = numbers(9), read3 = numbers(9);
+  progress = (tt_progress_state){.step = 17,
+                                 .samples = 17 * 1024,
+                                 .atoms = 1234567890123,
+                                 .pairs = UINT64_MAX,
+                                 .flops_executed = 1.1e22,
+                                 .flops_reference = 3.3e22,
+                                 .config = strdup("train: { seed = 1; }\n# \xc3\x85ngstr\xc3\xb6m\n")};
+  strcpy(progress.store_digest, "0123456789abcdef0123456789abcdef");
+  return 0;
+}
+
+static int tidy(void **state) {
+  (void)state;
+  char command[200];
+  snprintf(command, sizeof command, "rm -r %s", run);
+  free(weights), free(moment1), free(moment2), free(read1), free(read2), free(read3), free(progress.config);
+  return system(command);
+}
+
+static tt_status write_to(const char *file) {
+  return tt_checkpoint_write(file, &model, weights, moment1, moment2, &progress);
+}
+
+static bool same(const float *a, const float *b) {
+  return memcmp(a, b, (size_t)model.total * sizeof *a) == 0;
+}
+
+static void assert_same_state(const tt_progress_state *a) {
+  assert_int_equal(a->step, progress.step);
+  assert_true(a->samples == progress.samples && a->atoms == progress.atoms && a->pairs == progress.pairs);
+  assert_true(a->flops_executed == progress.flops_executed && a->flops_reference == progress.flops_reference);
+  assert_string_equal(a->store_digest, progress.store_digest);
+  assert_string_equal(a->config, progress.config);
+}
+
+static void assert_message_has(const char *part) {
+  if (!strstr(tt_error_message(), part)) print_message("message: %s\n", tt_error_message());
+  assert_non_null(strstr(tt_error_message(), part));
+}
+
+static void round_trip(void **state) {
+  (void)state;
+  assert_int_equal(write_to(path), TT_OK);
+  tt_progress_state s;
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, read2, read3, &s), TT_OK);
+  assert_true(same(read1, weights) && same(read2, moment1) && same(read3, moment2));
+  assert_same_state(&s);
+  free(s.config);
+  memset(read1, 0, 4);
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, NULL, NULL, NULL), TT_OK);
+  assert_true(same(read1, weights));
+  assert_int_equal(write_to(path), TT_OK); // replaces
+}
+
+static void bytes_depend_on_the_contents_only(void **state) {
+  (void)state;
+  char *a, *b;
+  size_t na, nb;
+  assert_int_equal(write_to(path), TT_OK);
+  assert_int_equal(write_to(other), TT_OK);
+  assert_int_equal(tt_file_read(path, &a, &na), TT_OK);
+  assert_int_equal(tt_file_read(other, &b, &nb), TT_OK);
+  assert_int_equal(na, nb);
+  assert_memory_equal(a, b, na);
+  free(a), free(b);
+  // nothing carries a time, which the comparison could miss within one second
+  hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  const char *const objects[] = {"/", "/weights", "/moment2", "/weights/a.column"};
+  for (int i = 0; i < 4; i++) {
+    H5O_info_t info;
+    assert_true(H5Oget_info_by_name(file, objects[i], &info, H5P_DEFAULT) >= 0);
+    assert_true(info.mtime == 0 && info.ctime == 0 && info.btime == 0 && info.atime == 0);
+  }
+  H5Fclose(file);
+}
+
+static void digest_is_of_the_contents(void **state) {
+  (void)state;
+  tt_digest all = tt_checkpoint_digest(&model, weights, moment1, moment2, &progress), recomputed;
+  tt_checkpoint_info info;
+  assert_int_equal(write_to(path), TT_OK);
+  assert_int_equal(tt_checkpoint_info_read(path, &info), TT_OK);
+  assert_string_equal(info.digest.text, all.text);
+  assert_true(info.has_moments);
+  assert_int_equal(info.parameters.count, model.count);
+  assert_int_equal(info.parameters.total, model.total);
+  for (int i = 0; i < model.count; i++) { // in the model's order
+    const tt_parameter *p = &info.parameters.list[i];
+    assert_string_equal(p->name, list[i].name);
+    assert_true(p->dims == list[i].dims && p->shape[0] == list[i].shape[0] &&
+                p->shape[1] == list[i].shape[1]);
+    assert_int_equal(p->offset, list[i].offset);
+  }
+  assert_same_state(&info.state);
+  tt_checkpoint_info_free(&info);
+  assert_int_equal(tt_checkpoint_verify(path, NULL, NULL, &recomputed), TT_OK);
+  assert_string_equal(recomputed.text, all.text);
+
+  // weights only: another digest, and no way to train on
+  tt_digest bare = tt_checkpoint_digest(&model, weights, NULL, NULL, &progress);
+  assert_string_not_equal(bare.text, all.text);
+  assert_int_equal(tt_checkpoint_write(other, &model, weights, NULL, NULL, &progress), TT_OK);
+  assert_int_equal(tt_checkpoint_verify(other, NULL, NULL, &recomputed), TT_OK);
+  assert_string_equal(recomputed.text, bare.text);
+  assert_int_equal(tt_checkpoint_read(other, &model, read1, NULL, NULL, NULL), TT_OK);
+  assert_int_equal(tt_checkpoint_read(other, &model, read1, read2, read3, NULL), TT_ERR_FORMAT);
+  assert_message_has("weights only");
+
+  // one bit, one counter
+  uint32_t *bits = (uint32_t *)(void *)&moment2[model.total - 1];
+  *bits ^= 1;
+  assert_string_not_equal(tt_checkpoint_digest(&model, weights, moment1, moment2, &progress).text, all.text);
+  *bits ^= 1;
+  progress.samples++;
+  assert_string_not_equal(tt_checkpoint_digest(&model, weights, moment1, moment2, &progress).text, all.text);
+  progress.samples--, progress.flops_executed++; // how it was computed does not count
+  assert_string_equal(tt_checkpoint_digest(&model, weights, moment1, moment2, &progress).text, all.text);
+}
+
+static void other_models_are_named(void **state) {
+  (void)state;
+  assert_int_equal(write_to(path), TT_OK);
+  tt_parameter changed[sizeof list / sizeof *list];
+  tt_parameters different = model;
+  different.list = changed;
+
+  memcpy(changed, list, sizeof list);
+  changed[2].shape[0] = 20, changed[2].shape[1] = 40;
+  assert_int_equal(tt_checkpoint_read(path, &different, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+  assert_message_has("encoder.layers.0.ffn.linear_1.weight is 40 x 20, not 20 x 40");
+
+  memcpy(changed, list, sizeof list);
+  strcpy(changed[3].name, "encoder.layers.1.x");
+  assert_int_equal(tt_checkpoint_read(path, &different, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+  assert_message_has("no encoder.layers.1.x");
+
+  memcpy(changed, list, sizeof list);
+  different.count--;
+  assert_int_equal(tt_checkpoint_read(path, &different, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+  assert_message_has("a.column");
+  assert_message_has(path);
+
+  memcpy(changed, list, sizeof list);
+  different.count++, changed[4].dims = 1; // (3) is not (3, 1)
+  assert_int_equal(tt_checkpoint_read(path, &different, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+}
+
+static void other_files_are_refused(void **state) {
+  (void)state;
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, NULL, NULL, NULL), TT_ERR_IO);
+  assert_message_has(path);
+  assert_int_equal(tt_checkpoint_read(run, &model, read1, NULL, NULL, NULL), TT_ERR_IO);
+  tt_file_replace(path, "nothing", 7);
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+  tt_file_replace(path, "", 0);
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+  H5Fclose(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, NULL, NULL, NULL), TT_ERR_FORMAT);
+  assert_message_has("format");
+}
+
+// Reads a damaged file. True when an error that names the file came out; the values must else be the true
+// ones.
+static bool finds_damage(void) {
+  tt_progress_state s = {0};
+  tt_status status = tt_checkpoint_read(other, &model, read1, read2, read3, &s);
+  if (status == TT_OK) {
+    assert_true(same(read1, weights) && same(read2, moment1) && same(read3, moment2));
+    assert_same_state(&s);
+    free(s.config);
+    return false;
+  }
+  assert_true(status == TT_ERR_CORRUPT || status == TT_ERR_FORMAT);
+  assert_message_has(other);
+  return true;
+}
+
+static void count_report(void *user, const char *tensor) {
+  (void)tensor;
+  ++*(int *)user;
+}
+
+static void put_file(const char *bytes, size_t n) {
+  FILE *f = fopen(other, "wb");
+  assert_true(f && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
+}
+
+static void flipped_bytes_are_found(void **state) {
+  (void)state;
+  char *bytes;
+  size_t n;
+  assert_int_equal(write_to(path), TT_OK);
+  assert_int_equal(tt_file_read(path, &bytes, &n), TT_OK);
+  const char *wanted = getenv("TT_TEST_MUTATIONS");
+  int mutations = wanted ? atoi(wanted) : 300, found = 0;
+  for (int i = 0; i < mutations; i++) {
+    tt_philox4 draw = tt_philox(7, (uint32_t)i, 0, 0, 0);
+    size_t at = ((size_t)i * n / (size_t)mutations + draw.v[0] % (n / (size_t)mutations + 1)) % n;
+    char kept = bytes[at];
+    bytes[at] = (char)(draw.v[2] % 2 ? kept ^ (1 << draw.v[1] % 8) : (char)draw.v[1]);
+    put_file(bytes, n);
+    found += finds_damage();
+    int reports = 0;
+    tt_status status = tt_checkpoint_verify(other, count_report, &reports, NULL);
+    assert_true(status != TT_OK || reports == 0);
+    bytes[at] = kept;
+  }
+  print_message("%d of %d mutations of %zu bytes found, the others harmless\n", found, mutations, n);
+  assert_true(found > mutations / 2);
+  put_file(bytes, n);
+  assert_false(finds_damage());
+  free(bytes);
+}
+
+static void damage_names_its_tensor(void **state) {
+  (void)state;
+  char *bytes;
+  size_t n;
+  tt_checkpoint_info info;
+  assert_int_equal(write_to(path), TT_OK);
+  assert_int_equal(tt_checkpoint_info_read(path, &info), TT_OK);
+  assert_int_equal(tt_file_read(path, &bytes, &n), TT_OK);
+  for (int k = 0; k < 3 * model.count; k++) {
+    const tt_parameter *p = &list[k % model.count];
+    char name[100];
+    snprintf(name, sizeof name, "%s/%s", (const char *[]){"weights", "moment1", "moment2"}[k / model.count],
+             p->name);
+    size_t last = (size_t)(info.at[k] + 4 * p->count - 1);
+    bytes[last] ^= 64;
+    put_file(bytes, n);
+    assert_true(finds_damage());
+    assert_message_has(name);
+    int reports = 0;
+    assert_int_equal(tt_checkpoint_verify(other, count_report, &reports, NULL), TT_ERR_CORRUPT);
+    assert_int_equal(reports, 1);
+    bytes[last] ^= 64;
+  }
+  bytes[info.buffer_at] ^= 1;
+  put_file(bytes, n);
+  assert_true(finds_damage());
+  assert_message_has("gaussian.mean");
+  tt_checkpoint_info_free(&info);
+  free(bytes);
+}
+
+static void truncated_files_are_found(void **state) {
+  (void)state;
+  char *bytes;
+  size_t n;
+  assert_int_equal(write_to(path), TT_OK);
+  assert_int_equal(tt_file_read(path, &bytes, &n), TT_OK);
+  for (int i = 0; i < 100; i++) {
+    put_file(bytes, n * (size_t)i / 100);
+    assert_true(finds_damage());
+  }
+  put_file(bytes, n - 1);
+  assert_true(finds_damage());
+  free(bytes);
+}
+
+static int files_in_folder(void) {
+  char folder[100];
+  snprintf(folder, sizeof folder, "%s/checkpoints", run);
+  int n = 0;
+  DIR *d = opendir(folder);
+  for (const struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+  closedir(d);
+  return n;
+}
+
+static void a_full_disk_leaves_nothing(void **state) {
+  (void)state;
+  signal(SIGXFSZ, SIG_IGN);
+  struct rlimit old;
+  getrlimit(RLIMIT_FSIZE, &old);
+  for (rlim_t most = 0; most < 12000; most += 1500) {
+    struct rlimit small = {most, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    tt_status status = write_to(path);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(status, TT_ERR_IO);
+    assert_message_has(path);
+    assert_int_equal(files_in_folder(), 0);
+  }
+  assert_int_equal(write_to(path), TT_OK);
+  // the checkpoint before stays what it was
+  struct rlimit small = {4096, old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  progress.step++;
+  tt_status status = write_to(path);
+  setrlimit(RLIMIT_FSIZE, &old);
+  progress.step--;
+  assert_int_equal(status, TT_ERR_IO);
+  assert_int_equal(files_in_folder(), 1);
+  assert_int_equal(tt_checkpoint_read(path, &model, read1, read2, read3, NULL), TT_OK);
+  assert_int_equal(tt_checkpoint_write("no/such/folder/x.h5", &model, weights, NULL, NULL, &progress),
+                   TT_ERR_IO);
+}
+
+static void newest_and_prune(void **state) {
+  (void)state;
+  char newest[200], name[200];
+  assert_int_equal(tt_checkpoint_newest(run, newest, sizeof newest), TT_OK);
+  assert_string_equal(newest, "");
+  assert_int_equal(tt_checkpoint_newest("no/such/run", newest, sizeof newest), TT_OK);
+  assert_string_equal(newest, "");
+  const int64_t steps[] = {0, 5, 999999999, 1000000000, 20};
+  for (int i = 0; i < 5; i++) {
+    tt_checkpoint_path(run, steps[i], name, sizeof name);
+    tt_file_replace(name, "", 0);
+  }
+  const char *const strangers[] = {"step-000002000.h5.tmp.77", "step-x.h5", "step-9999999999.txt",
+                                   "step-12.h5", "best.h5"};
+  for (int i = 0; i < 5; i++) {
+    snprintf(name, sizeof name, "%s/checkpoints/%s", run, strangers[i]);
+    tt_file_replace(name, "", 0);
+  }
+  assert_int_equal(tt_checkpoint_newest(run, newest, sizeof newest), TT_OK);
+  assert_string_equal(strrchr(newest, '/'), "/step-1000000000.h5");
+  assert_int_equal(tt_checkpoint_newest(run, name, 10), TT_ERR_IO);
+  assert_int_equal(tt_checkpoint_prune(run, 0), TT_OK);
+  assert_int_equal(files_in_folder(), 9); // all but the temporary one
+  assert_int_equal(tt_checkpoint_prune(run, 2), TT_OK);
+  assert_int_equal(files_in_folder(), 6);
+  assert_true(tt_file_exists(newest));
+  tt_checkpoint_path(run, 999999999, name, sizeof name);
+  assert_true(tt_file_exists(name));
+}
+
+static void h5py_reads_it(void **state) {
+  (void)state;
+  const char *python = getenv("TT_TEST_PYTHON");
+  if (!python || !*python) skip();
+  for (int64_t i = 0; i < model.total; i++) weights[i] = (float)i;
+  assert_int_equal(write_to(path), TT_OK);
+  char command[1000];
+  snprintf(command, sizeof command,
+           "%s -c \"import h5py, numpy\n"
+           "f = h5py.File('%s', 'r')\n"
+           "assert list(f['weights'])[:2] == ['embed_tokens.weight', 'encoder.layer_norm.weight'], "
+           "list(f['weights'])\n"
+           "x = f['weights/encoder.layers.0.ffn.linear_1.weight'][:]\n"
+           "assert x.shape == (40, 20) and x.dtype == numpy.float32 and x[1, 2] == 65 + 22, x\n"
+           "assert f['moment1/a.column'].shape == (3, 1)\n"
+           "assert f.attrs['step'] == 17 and f.attrs['pairs'] == 2**64 - 1\n"
+           "assert f.attrs['config'].decode().startswith('train: {')\n"
+           "m = f['weights/se3_invariant_kernel.gaussian.mean'][:]\n"
+           "assert m.shape == (128,) and m[-1] == 9\"",
+           python, path);
+  assert_int_equal(system(command), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, prepare, tidy)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(round_trip),
+      TEST(bytes_depend_on_the_contents_only),
+      TEST(digest_is_of_the_contents),
+      TEST(other_models_are_named),
+      TEST(other_files_are_refused),
+      TEST(flipped_bytes_are_found),
+      TEST(damage_names_its_tensor),
+      TEST(truncated_files_are_found),
+      TEST(a_full_disk_leaves_nothing),
+      TEST(newest_and_prune),
+      TEST(h5py_reads_it),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
