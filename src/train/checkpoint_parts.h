@@ -9,7 +9,11 @@
 #define TT_CHECKPOINT_FORMAT "twotrack-checkpoint"
 #define TT_CHECKPOINT_BUFFER "se3_invariant_kernel.gaussian.mean"
 
-enum { TT_CHECKPOINT_SCHEMA = 1, TT_CHECKPOINT_SECTIONS = 3 };
+enum {
+  TT_CHECKPOINT_SCHEMA = 1,
+  TT_CHECKPOINT_SECTIONS = 3,
+  TT_CHECKPOINT_CONFIG_MOST = 60000, // characters of the configuration: an attribute holds less than 64 kB
+};
 
 extern const char *const tt_checkpoint_sections[TT_CHECKPOINT_SECTIONS]; // "weights", "moment1", "moment2"
 
@@ -30,6 +34,12 @@ typedef struct {
 
 enum { TT_CHECKPOINT_NUMBERS = 6 };
 void tt_checkpoint_numbers(tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS]);
+
+// Makes the file's first bytes (*front, malloc'ed), in which HDF5 describes parameters, digests and state of
+// *info, and sets info->at, info->buffer_at (where the values belong) and *file_bytes. `path` only for
+// messages.
+tt_status tt_checkpoint_structure(const char *path, tt_checkpoint_info *info, char **front,
+                                  size_t *front_bytes, int64_t *file_bytes);
 
 // Stops HDF5 from printing its own error stack; the innermost reason goes into our message instead.
 void tt_h5_silence(void);

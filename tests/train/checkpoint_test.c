@@ -19,6 +19,12 @@
 #include "core/philox.h"
 #include "train/checkpoint.h"
 
+// HDF5 loses memory of its own when it refuses a damaged file.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+  return "leak:libhdf5\n";
+}
+
 // A model of our own, so that nothing here depends on the real one's table.
 static tt_parameter list[] = {
     {.name = "embed_tokens.weight", .dims = 2, .shape = {12, 5}},
