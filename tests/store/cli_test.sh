@@ -1,0 +1,46 @@
+#!/bin/sh
+# twotrack store info and verify: what they print, and their exit codes. $1: twotrack, $2: make_store
+twotrack=$1 make_store=$2
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+failed=0
+
+# expect CODE WORDS COMMAND...: the command must end with CODE and print WORDS (a basic regular expression)
+expect() {
+  code=$1 words=$2
+  shift 2
+  "$@" >"$folder/out" 2>&1
+  found=$?
+  if [ $found -ne "$code" ] || ! grep -q -- "$words" "$folder/out"; then
+    echo "FAILED (exit $found, wanted $code, and '$words'): $*"
+    cat "$folder/out"
+    failed=1
+  fi
+}
+
+"$make_store" "$folder/s" 700 50 || exit 1
+expect 0 '^train  *700  *3  *2 ' "$twotrack" store info "$folder/s"
+expect 0 '^valid  *50  *1  *1 ' "$twotrack" store info "$folder/s"
+expect 0 '"records": 700' "$twotrack" store info "$folder/s" --json
+expect 0 '3 of 3 shards are sound' "$twotrack" store verify "$folder/s"
+expect 0 '"ok": true' "$twotrack" store verify --json "$folder/s"
+
+printf 'x' | dd of="$folder/s/shard-00001.h5" bs=1 seek=20000 conv=notrunc 2>/dev/null
+expect 0 '^digest' "$twotrack" store info "$folder/s"
+expect 1 '^BROKEN.*shard-00001.h5.*restore' "$twotrack" store verify "$folder/s"
+expect 1 '^ok  *shard-00002.h5' "$twotrack" store verify "$folder/s"
+expect 1 '2 of 3 shards are sound' "$twotrack" store verify "$folder/s"
+expect 1 '"ok": false' "$twotrack" store verify --json "$folder/s"
+
+sed -i 's/"records": 50/"records": 51/' "$folder/s/manifest.json"
+expect 1 'manifest.json.*damaged' "$twotrack" store info "$folder/s"
+expect 1 'manifest.json' "$twotrack" store verify "$folder/nowhere"
+
+for command in info verify; do
+  expect 0 '^usage' "$twotrack" store $command --help
+  expect 2 'name one store' "$twotrack" store $command
+  expect 2 "no option '--fast'" "$twotrack" store $command "$folder/s" --fast
+done
+expect 0 '^usage' "$twotrack" store --help
+expect 2 "no command 'mend'" "$twotrack" store mend
+exit $failed
