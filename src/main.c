@@ -6,6 +6,7 @@
 #include "build_config.h"
 
 static const tt_command commands[] = {
+    {"checkpoint", tt_cli_checkpoint, "describe and verify a checkpoint"},
     {"plot", tt_cli_plot, "draw the loss curves of runs"},
     {"store", tt_cli_store, "build, describe and verify a store of molecules"},
     {NULL, NULL, NULL},

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <hdf5.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "core/file.h"
 #include "core/philox.h"
 #include "train/checkpoint.h"
-
-// HDF5 loses memory of its own when it refuses a damaged file.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:libhdf5\n";
-}
 
 // A model of our own, so that nothing here depends on the real one's table.
 static tt_parameter list[] = {
@@ -76,10 +72,10 @@ static int prepare(void **state) {
 
 static int tidy(void **state) {
   (void)state;
-  char command[200];
-  snprintf(command, sizeof command, "rm -r %s", run);
+  char removal[200];
+  snprintf(removal, sizeof removal, "rm -r %s", run);
   free(weights), free(moment1), free(moment2), free(read1), free(read2), free(read3), free(progress.config);
-  return system(command);
+  return system(removal);
 }
 
 static tt_status write_to(const char *file) {
@@ -398,8 +394,8 @@ static void h5py_reads_it(void **state) {
   if (!python || !*python) skip();
   for (int64_t i = 0; i < model.total; i++) weights[i] = (float)i;
   assert_int_equal(write_to(path), TT_OK);
-  char command[1000];
-  snprintf(command, sizeof command,
+  char script[1000];
+  snprintf(script, sizeof script,
            "%s -c \"import h5py, numpy\n"
            "f = h5py.File('%s', 'r')\n"
            "assert list(f['weights'])[:2] == ['embed_tokens.weight', 'encoder.layer_norm.weight'], "
@@ -412,7 +408,94 @@ static void h5py_reads_it(void **state) {
            "m = f['weights/se3_invariant_kernel.gaussian.mean'][:]\n"
            "assert m.shape == (128,) and m[-1] == 9\"",
            python, path);
-  assert_int_equal(system(command), 0);
+  assert_int_equal(system(script), 0);
+}
+
+// Runs the subcommand on the words; *out gets what it prints to stdout and, after it, to stderr.
+static int command(char *out, size_t size, const char *words) {
+  char copy[400], *argv[10] = {(char *)"checkpoint"};
+  int argc = 1, kept[2] = {dup(STDOUT_FILENO), dup(STDERR_FILENO)};
+  snprintf(copy, sizeof copy, "%s", words);
+  for (char *w = strtok(copy, " "); w && argc < 9; w = strtok(NULL, " ")) argv[argc++] = w;
+  fflush(stdout), fflush(stderr);
+  FILE *file = tmpfile();
+  dup2(fileno(file), STDOUT_FILENO), dup2(fileno(file), STDERR_FILENO);
+  int code = tt_cli_checkpoint(argc, argv);
+  fflush(stdout), fflush(stderr);
+  for (int i = 0; i < 2; i++) dup2(kept[i], STDOUT_FILENO + i), close(kept[i]);
+  rewind(file);
+  out[fread(out, 1, size - 1, file)] = 0;
+  fclose(file);
+  return code;
+}
+
+static void the_command_tells(void **state) {
+  (void)state;
+  char out[20000], words[400], expected[300];
+  assert_int_equal(write_to(path), TT_OK);
+  tt_digest digest = tt_checkpoint_digest(&model, weights, moment1, moment2, &progress);
+
+  snprintf(words, sizeof words, "digest %s", path);
+  assert_int_equal(command(out, sizeof out, words), 0);
+  snprintf(expected, sizeof expected, "%s\n", digest.text);
+  assert_string_equal(out, expected);
+  snprintf(words, sizeof words, "digest %s", run); // the newest of the run
+  assert_int_equal(command(out, sizeof out, words), 0);
+  assert_string_equal(out, expected);
+
+  snprintf(words, sizeof words, "info --tensors %s", path);
+  assert_int_equal(command(out, sizeof out, words), 0);
+  assert_non_null(strstr(out, "step        17\n"));
+  assert_non_null(strstr(out, "908 in 5 tensors, with optimizer moments"));
+  assert_non_null(strstr(out, "40 x 20"));
+  assert_non_null(strstr(out, digest.text));
+  snprintf(words, sizeof words, "info %s --config", path);
+  assert_int_equal(command(out, sizeof out, words), 0);
+  assert_string_equal(out, progress.config);
+  snprintf(words, sizeof words, "info %s --json --tensors", path);
+  assert_int_equal(command(out, sizeof out, words), 0);
+  json_t *info = json_loads(out, 0, NULL), *tensors = json_object_get(info, "tensor_list");
+  assert_int_equal(json_integer_value(json_object_get(info, "step")), 17);
+  assert_string_equal(json_string_value(json_object_get(info, "digest")), digest.text);
+  assert_string_equal(json_string_value(json_object_get(info, "config")), progress.config);
+  assert_int_equal(json_array_size(tensors), model.count);
+  json_decref(info);
+
+  // a broken tensor
+  tt_checkpoint_info places;
+  assert_int_equal(tt_checkpoint_info_read(path, &places), TT_OK);
+  FILE *f = fopen(path, "r+b");
+  assert_true(f && fseek(f, (long)places.at[model.count + 2], SEEK_SET) == 0 && fwrite("?!x", 1, 3, f) == 3);
+  fclose(f);
+  tt_checkpoint_info_free(&places);
+  snprintf(words, sizeof words, "verify %s", path);
+  assert_int_equal(command(out, sizeof out, words), 1);
+  assert_non_null(strstr(out, "broken: moment1/encoder.layers.0.ffn.linear_1.weight\n"));
+  assert_non_null(strstr(out, "1 of 16 tensors"));
+  snprintf(words, sizeof words, "verify --json %s", path);
+  assert_int_equal(command(out, sizeof out, words), 1);
+  json_t *report = json_loads(out, 0, NULL);
+  assert_true(json_is_false(json_object_get(report, "ok")));
+  assert_int_equal(json_array_size(json_object_get(report, "broken")), 1);
+  json_decref(report);
+  snprintf(words, sizeof words, "digest %s", path);
+  assert_int_equal(command(out, sizeof out, words), 1);
+  assert_null(strstr(out, digest.text));
+
+  assert_int_equal(write_to(path), TT_OK);
+  snprintf(words, sizeof words, "verify %s", path);
+  assert_int_equal(command(out, sizeof out, words), 0);
+  assert_int_equal(command(out, sizeof out, "info no/such/file"), 1);
+  assert_int_equal(command(out, sizeof out, "info --help"), 0);
+  const char *const wrong[] = {"",
+                               "info",
+                               "inf x",
+                               "info a b",
+                               "info x --no",
+                               "digest x --json",
+                               "verify x --tensors",
+                               "info x --config --json"};
+  for (int i = 0; i < 8; i++) assert_int_equal(command(out, sizeof out, wrong[i]), 2);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, prepare, tidy)
@@ -430,6 +513,7 @@ int main(void) {
       TEST(a_full_disk_leaves_nothing),
       TEST(newest_and_prune),
       TEST(h5py_reads_it),
+      TEST(the_command_tells),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
