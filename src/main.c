@@ -4,11 +4,13 @@
 
 #include "cli/cli.h"
 #include "build_config.h"
+#include "cpu/startup.h"
 
 static const tt_command commands[] = {
+    {"store", tt_cli_store, "build, describe and verify a store of molecules"},
+    {"train", tt_cli_train, "train a model"},
     {"checkpoint", tt_cli_checkpoint, "describe and verify a checkpoint"},
     {"plot", tt_cli_plot, "draw the loss curves of runs"},
-    {"store", tt_cli_store, "build, describe and verify a store of molecules"},
     {NULL, NULL, NULL},
 };
 
@@ -19,6 +21,7 @@ static void usage(FILE *out) {
 }
 
 int main(int argc, char **argv) {
+  tt_cpu_startup(argv);
   if (argc >= 2 && strcmp(argv[1], "--version") == 0) return printf("twotrack %s (%s)\n", TT_VERSION, TT_COMMIT) < 0;
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;
   if (argc < 2) return usage(stderr), 2;

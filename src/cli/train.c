@@ -1,0 +1,97 @@
+// twotrack train: trains a model from a configuration and a store.
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "train/run.h"
+
+static const char help[] =
+    "usage: twotrack train CONFIG --out RUN [OPTIONS]\n"
+    "\n"
+    "Trains the model of CONFIG and writes RUN/run.jsonl, RUN/config.cfg and RUN/checkpoints/. Run it under mpirun or srun with a\n"
+    "power of two of ranks that divides train.micro_batches; the curve is bitwise the same for any number of them.\n"
+    "\n"
+    "  --out RUN              the run's folder; must be new or empty without --resume\n"
+    "  --store DIR            the molecules (overrides data.store)\n"
+    "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
+    "  --resume               goes on from RUN's newest checkpoint if there is one, else starts\n"
+    "  --init-from FILE       starts from the weights of a checkpoint (moments and counters start anew)\n"
+    "  --dry-run              checks everything, prints what would run, writes nothing\n";
+
+enum { OPTION_OUT = 256, OPTION_STORE, OPTION_SET, OPTION_RESUME, OPTION_INIT, OPTION_DRY, OPTION_HELP };
+
+static const struct option options[] = {
+    {"out", required_argument, NULL, OPTION_OUT},          {"store", required_argument, NULL, OPTION_STORE},
+    {"set", required_argument, NULL, OPTION_SET},          {"resume", no_argument, NULL, OPTION_RESUME},
+    {"init-from", required_argument, NULL, OPTION_INIT},   {"dry-run", no_argument, NULL, OPTION_DRY},
+    {"help", no_argument, NULL, OPTION_HELP},              {NULL, 0, NULL, 0},
+};
+
+typedef struct {
+  const char *config, *store;
+  const char *sets[256];
+  int set_count;
+  bool help;
+  tt_run_request run;
+} arguments;
+
+static tt_status read_arguments(int argc, char **argv, arguments *a) {
+  opterr = 0;
+  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+    case OPTION_OUT: a->run.folder = optarg; break;
+    case OPTION_STORE: a->store = optarg; break;
+    case OPTION_SET:
+      if (a->set_count == 256) return tt_fail(TT_ERR_ARGUMENT, "more than 256 --set options");
+      a->sets[a->set_count++] = optarg;
+      break;
+    case OPTION_RESUME: a->run.resume = true; break;
+    case OPTION_INIT: a->run.init_from = optarg; break;
+    case OPTION_DRY: a->run.dry_run = true; break;
+    case 'h':
+    case OPTION_HELP: a->help = true; return TT_OK;
+    default:
+      return tt_fail(TT_ERR_ARGUMENT, "train: '%s' is no option, or its value is missing; see 'twotrack train --help'",
+                     argv[optind - 1]);
+    }
+  }
+  if (optind + 1 != argc)
+    return tt_fail(TT_ERR_ARGUMENT, "train: give one configuration file; see 'twotrack train --help'");
+  a->config = argv[optind];
+  if (!a->run.folder && !a->run.dry_run)
+    return tt_fail(TT_ERR_ARGUMENT, "train: --out RUN is missing; see 'twotrack train --help'");
+  if (!a->run.folder) a->run.folder = "";
+  return TT_OK;
+}
+
+static tt_status load_config(const arguments *a, tt_config *config) {
+  TT_TRY(tt_config_load(config, a->config, a->sets, a->set_count));
+  if (a->store) {
+    free(config->data.store);
+    config->data.store = strdup(a->store);
+    if (!config->data.store) return tt_fail(TT_ERR_MEMORY, "out of memory");
+  }
+  if (!config->data.store || !*config->data.store)
+    return tt_fail(TT_ERR_CONFIG, "%s names no store: set data.store or give --store DIR", a->config);
+  return TT_OK;
+}
+
+int tt_cli_train(int argc, char **argv) {
+  tt_comm comm;
+  if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
+  arguments a = {0};
+  tt_config config = {0};
+  tt_status status = tt_comm_agree(&comm, read_arguments(argc, argv, &a));
+  int code = status == TT_OK ? 0 : 2;
+  if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
+  if (status == TT_OK && !a.help) {
+    status = tt_comm_agree(&comm, load_config(&a, &config));
+    if (status == TT_OK) status = tt_run(&comm, &config, &a.run);
+    code = status == TT_OK ? 0 : 1;
+  }
+  tt_config_free(&config);
+  tt_comm_finish(&comm);
+  return code;
+}

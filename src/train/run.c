@@ -1,0 +1,284 @@
+#include "train/run.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/progress.h"
+#include "model/flops.h"
+#include "train/records.h"
+#include "train/runlog.h"
+#include "train/trainer.h"
+
+typedef struct {
+  const tt_comm *comm;
+  const tt_config *config;
+  const tt_run_request *request;
+  tt_store *store;
+  tt_loader *loader;
+  tt_validation_set *valid;
+  tt_trainer trainer;
+  tt_losses baseline, last; // of the validation set
+  char *config_text;
+  tt_runlog *log; // rank 0 only
+  double rate_since;
+  uint64_t rate_samples;
+} run_state;
+
+static bool leader(const run_state *r) { return r->comm->rank == 0; }
+
+// ---- the run folder ----
+
+static bool folder_is_empty(const char *path) {
+  DIR *d = opendir(path);
+  if (!d) return true;
+  bool empty = true;
+  for (struct dirent *e; empty && (e = readdir(d));)
+    empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+  closedir(d);
+  return empty;
+}
+
+// The first line in which two resolved configurations differ, other than in what may change between runs; NULL if none.
+static const char *first_difference(const char *a, const char *b, size_t *length) {
+  static const char *const free_keys[] = {"store", "log_every", "checkpoint_every", "checkpoint_keep"};
+  while (*a || *b) {
+    size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
+    if (n != k || strncmp(a, b, n) != 0) {
+      const char *key = b + strspn(b, " ");
+      bool may_differ = false;
+      for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
+        size_t m = strlen(free_keys[f]);
+        may_differ |= strncmp(key, free_keys[f], m) == 0 && strchr(" =:", key[m]) != NULL;
+      }
+      if (!may_differ) return *length = k, b;
+    }
+    a += n + (a[n] == '\n');
+    b += k + (b[k] == '\n');
+  }
+  return NULL;
+}
+
+static tt_status check_same_run(const run_state *r, const char *checkpoint) {
+  size_t length = 0;
+  const char *differs = first_difference(r->trainer.state.config ? r->trainer.state.config : "", r->config_text, &length);
+  if (differs)
+    return tt_fail(TT_ERR_CONFIG, "%s was written with another configuration: it differs at '%.*s'; resume with the run's own "
+                                  "%s/config.cfg, or start a new run with --init-from", checkpoint, (int)length, differs,
+                   r->request->folder);
+  if (strcmp(r->trainer.state.store_digest, tt_store_digest(r->store)) != 0)
+    return tt_fail(TT_ERR_DATA, "%s was trained on another store than %s (digest %s, now %s); give --store with the run's own "
+                                "store", checkpoint, tt_store_folder(r->store), r->trainer.state.store_digest,
+                   tt_store_digest(r->store));
+  return TT_OK;
+}
+
+static tt_status start_folder(run_state *r) {
+  const char *folder = r->request->folder;
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/checkpoints", folder);
+  TT_TRY(tt_make_directories(path));
+  snprintf(path, sizeof path, "%s/run.jsonl", folder);
+  if (r->request->resume) unlink(path); // a run that was stopped before its first checkpoint starts again
+  char config[PATH_MAX];
+  snprintf(config, sizeof config, "%s/config.cfg", folder);
+  TT_TRY(tt_file_replace(config, r->config_text, strlen(r->config_text)));
+  return tt_runlog_create(&r->log, folder, tt_record_run(&r->trainer, r->config_text, r->store));
+}
+
+// Sets *checkpoint to the one to go on from, or to "" for a fresh start. Rank 0 decides, all are told.
+static tt_status choose_start(const run_state *r, char checkpoint[PATH_MAX]) {
+  tt_status status = TT_OK;
+  const char *folder = r->request->folder;
+  checkpoint[0] = 0;
+  if (leader(r)) {
+    if (r->request->resume)
+      status = tt_checkpoint_newest(folder, checkpoint, PATH_MAX);
+    else if (!r->request->dry_run && !folder_is_empty(folder))
+      status = tt_fail(TT_ERR_ARGUMENT, "%s is there already and not empty; add --resume to go on with that run, or choose "
+                                        "another --out", folder);
+  }
+  TT_TRY(tt_comm_agree(r->comm, status));
+  return tt_comm_broadcast(r->comm, checkpoint, PATH_MAX, 0);
+}
+
+static tt_status begin(run_state *r, const char *checkpoint) {
+  tt_status status = TT_OK;
+  if (!*checkpoint) {
+    if (r->request->init_from) TT_TRY(tt_trainer_load_weights(&r->trainer, r->request->init_from));
+    if (leader(r)) status = start_folder(r);
+  } else {
+    TT_TRY(tt_trainer_load(&r->trainer, checkpoint));
+    if (leader(r)) status = check_same_run(r, checkpoint);
+    if (leader(r) && status == TT_OK) status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
+    if (leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)
+      status = tt_runlog_append(r->log, tt_record_resume(&r->trainer));
+  }
+  TT_TRY(tt_comm_agree(r->comm, status));
+  snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s", tt_store_digest(r->store));
+  free(r->trainer.state.config);
+  r->trainer.state.config = strdup(r->config_text);
+  return tt_comm_agree(r->comm, r->trainer.state.config ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory"));
+}
+
+// ---- the loop ----
+
+static tt_status validate(run_state *r) {
+  TT_TRY(tt_trainer_evaluate(&r->trainer, r->valid, &r->last));
+  tt_status status = TT_OK;
+  if (leader(r)) status = tt_runlog_append(r->log, tt_record_valid(&r->trainer, &r->last, &r->baseline));
+  return tt_comm_agree(r->comm, status);
+}
+
+static tt_status save(run_state *r) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/checkpoints/step-%09lld.h5", r->request->folder, (long long)r->trainer.state.step);
+  tt_status status = leader(r) ? tt_runlog_sync(r->log) : TT_OK;
+  TT_TRY(tt_comm_agree(r->comm, status));
+  TT_TRY(tt_trainer_save(&r->trainer, path));
+  if (leader(r)) status = tt_checkpoint_prune(r->request->folder, r->config->train.checkpoint_keep);
+  return tt_comm_agree(r->comm, status);
+}
+
+static void show(run_state *r, const tt_update *u, double rate) {
+  int64_t left = r->config->train.steps - r->trainer.state.step;
+  tt_progress_show(&(tt_progress){.what = "training", .counter = "step", .unit = "molecules",
+                                  .done = r->trainer.state.step, .total = r->config->train.steps, .rate = rate,
+                                  .seconds_left = rate > 0 ? (double)left * r->config->train.batch_size / rate : NAN,
+                                  .loss = u->losses.loss, .token = u->losses.token, .position = u->losses.position,
+                                  .distance = u->losses.distance});
+}
+
+// Molecules a second since the last call, smoothed over some steps.
+static double rate_now(run_state *r) {
+  double now = tt_now(), seconds = now - r->rate_since;
+  double rate = seconds > 0 ? (double)(r->trainer.state.samples - r->rate_samples) / seconds : NAN;
+  if (seconds > 10) { // forget the older half, so that the figure follows changes
+    r->rate_since = now - seconds / 2;
+    r->rate_samples = r->trainer.state.samples - (r->trainer.state.samples - r->rate_samples) / 2;
+  }
+  return rate;
+}
+
+static bool due(int64_t step, int64_t every, int64_t last) { return step == last || (every > 0 && step % every == 0); }
+
+static tt_status one_step(run_state *r) {
+  const tt_train_config *k = &r->config->train;
+  const tt_global_batch *batch;
+  tt_update update;
+  TT_TRY(tt_loader_batch(r->loader, r->trainer.state.step, &batch));
+  TT_TRY(tt_trainer_update(&r->trainer, batch, &update));
+  int64_t step = r->trainer.state.step;
+  bool save_due = due(step, k->checkpoint_every, k->steps);
+  tt_status status = TT_OK;
+  if (leader(r)) {
+    double rate = rate_now(r);
+    if (save_due || due(step, k->log_every, k->steps))
+      status = tt_runlog_append(r->log, tt_record_step(&r->trainer, &update, rate));
+    show(r, &update, rate);
+  }
+  TT_TRY(tt_comm_agree(r->comm, status));
+  if (due(step, r->config->validation.every, k->steps)) TT_TRY(validate(r));
+  if (save_due) TT_TRY(save(r));
+  return TT_OK;
+}
+
+static tt_status loop(run_state *r) {
+  r->rate_since = tt_now();
+  r->rate_samples = r->trainer.state.samples;
+  if (r->trainer.state.step == 0) TT_TRY(validate(r));
+  while (r->trainer.state.step < r->config->train.steps) TT_TRY(one_step(r));
+  return TT_OK;
+}
+
+// ---- what is printed ----
+
+static void print_plan(const run_state *r) {
+  const tt_config *c = r->config;
+  const tt_model_config *m = &c->model;
+  double atoms = 0, records = 0;
+  for (uint32_t s = 0; s < tt_store_shards(r->store); s++) {
+    const tt_shard_entry *e = tt_store_shard(r->store, s);
+    if (e->split == TT_TRAIN) atoms += (double)e->atoms, records += (double)e->records;
+  }
+  int mean = records > 0 ? (int)lround(atoms / records) : 0;
+  double flops = 3 * tt_flops_executed(m, mean, c->data.mask_probability * mean) * c->train.batch_size;
+  double state = (double)r->trainer.parameters->total * 4;
+  printf("model      %s: %d layers, atom track %d wide (%d heads), pair track %d wide (hidden %d); %lld parameters\n",
+         *m->preset ? m->preset : "own dimensions", m->layers, m->embed_dim, m->heads, m->pair_dim, m->pair_hidden,
+         (long long)r->trainer.parameters->total);
+  printf("data       %s: %llu training and %llu validation molecules, %.1f atoms on average\n", tt_store_folder(r->store),
+         (unsigned long long)tt_store_records(r->store, TT_TRAIN), (unsigned long long)tt_store_records(r->store, TT_VALID),
+         records > 0 ? atoms / records : 0);
+  printf("run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s; about %.3g GFLOP an update\n",
+         (long long)c->train.steps, c->train.batch_size,
+         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches, r->comm->size,
+         r->comm->size > 1 ? "s" : "", flops * 1e-9);
+  printf("memory     %.0f MB a rank for weights, moments and the gradient tree; activations come on top (train.max_pairs = "
+         "%lld bounds them)\n",
+         1e-6 * state * (1 + r->trainer.tree.levels + 4.0 / r->comm->size), (long long)c->train.max_pairs);
+  fflush(stdout);
+}
+
+static void print_row(const char *name, double loss, double se, double baseline, const char *meaning) {
+  printf("  %-9s %8.4f +- %.4f   baseline %8.4f (%s): %.3f x\n", name, loss, se, baseline, meaning,
+         baseline > 0 ? loss / baseline : NAN);
+}
+
+static void print_summary(const run_state *r) {
+  const tt_losses *l = &r->last, *b = &r->baseline;
+  tt_progress_clear();
+  printf("validation after %lld updates, %lld molecules (%lld masked atoms), masks and noise fixed:\n",
+         (long long)r->trainer.state.step, (long long)l->molecules, (long long)l->masked);
+  print_row("token", l->token, l->token_se, b->token, "entropy of the elements");
+  print_row("position", l->position, l->position_se, b->position, "nothing moved");
+  print_row("distance", l->distance, l->distance_se, b->distance, "nothing moved");
+  printf("  %-9s %8.4f +- %.4f\n", "total", l->loss, l->loss_se);
+  fflush(stdout);
+}
+
+// ---- putting it together ----
+
+static tt_status open_data(run_state *r) {
+  tt_status status = tt_store_open(&r->store, r->config->data.store);
+  TT_TRY(tt_comm_agree(r->comm, status));
+  TT_TRY(tt_loader_create(&r->loader, r->comm, r->store, r->config));
+  return tt_validation_create(&r->valid, r->comm, r->store, r->config);
+}
+
+static tt_status run_all(run_state *r) {
+  char checkpoint[PATH_MAX];
+  TT_TRY(tt_comm_agree(r->comm, tt_config_print(r->config, &r->config_text)));
+  TT_TRY(choose_start(r, checkpoint));
+  TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config));
+  TT_TRY(open_data(r));
+  if (leader(r)) print_plan(r);
+  if (r->request->dry_run) return TT_OK;
+  TT_TRY(begin(r, checkpoint));
+  TT_TRY(tt_trainer_baseline(&r->trainer, r->valid, &r->baseline));
+  if (leader(r) && *checkpoint) printf("resuming   from %s\n", checkpoint);
+  if (leader(r)) fflush(stdout);
+  bool done = r->trainer.state.step >= r->config->train.steps;
+  TT_TRY(done ? tt_trainer_evaluate(&r->trainer, r->valid, &r->last) : loop(r));
+  if (leader(r)) print_summary(r);
+  return TT_OK;
+}
+
+tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_request *request) {
+  run_state r = {.comm = comm, .config = config, .request = request};
+  tt_status status = run_all(&r);
+  tt_progress_clear();
+  tt_runlog_close(r.log);
+  tt_validation_free(r.valid);
+  tt_loader_free(r.loader);
+  tt_store_close(r.store);
+  tt_trainer_free(&r.trainer);
+  free(r.config_text);
+  return status;
+}

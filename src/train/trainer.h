@@ -1,0 +1,61 @@
+// The state of a training run on one rank, and one update of it.
+#ifndef TT_TRAIN_TRAINER_H
+#define TT_TRAIN_TRAINER_H
+
+#include "batch/assemble.h"
+#include "comm/comm.h"
+#include "config/config.h"
+#include "model/model.h"
+#include "train/checkpoint.h"
+#include "train/losses.h"
+#include "train/tree.h"
+
+enum { TT_BLOCK = 65536 }; // elements a block of the gradient norm; segments of ranks are whole blocks
+
+typedef struct {
+  const tt_comm *comm;
+  const tt_config *config;
+  const tt_ops *ops;
+  tt_model *model;
+  const tt_parameters *parameters;
+  float *weights;           // all parameters, the same on every rank
+  int64_t *segment;         // (size + 1): rank r owns elements segment[r] .. segment[r+1]-1
+  float *owned, *moment1, *moment2; // gradient and moments of the own segment
+  uint8_t *decayed;         // weight decay applies, own segment
+  float *exchange;          // receive buffer of the reduction
+  tt_tree tree;
+  tt_batch batch;           // packed piece, reused
+  tt_progress_state state;  // updates done, molecules seen, ...
+} tt_trainer;
+
+typedef struct {
+  tt_losses losses;
+  double learning_rate, gradient_norm;
+} tt_update;
+
+// Collective. Weights are initial values from config->train.seed, moments zero, step 0. TT_ERR_CONFIG when the ranks
+// are not a power of two that divides micro_batches.
+tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config);
+void tt_trainer_free(tt_trainer *t);
+
+// Collective: one update on a global batch. TT_ERR_NUMERIC, before any weight changes, when a loss or the gradient norm is
+// not finite.
+tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
+
+// Collective: losses over the validation set, without dropout.
+tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_losses *losses);
+
+// Collective: what a model that has learnt nothing would lose there. token: the entropy of the set's elements (nats);
+// position, distance: nothing is moved.
+tt_status tt_trainer_baseline(tt_trainer *t, const tt_validation_set *set, tt_losses *baseline);
+
+// Collective: gathers the moments and writes / reads and scatters. Rank 0 does the I/O.
+tt_status tt_trainer_save(tt_trainer *t, const char *path);
+tt_status tt_trainer_load(tt_trainer *t, const char *path);
+// Weights only, from another run's checkpoint.
+tt_status tt_trainer_load_weights(tt_trainer *t, const char *path);
+
+// Collective: strings the ranks' segments together into `all` (parameters->total floats, on every rank).
+tt_status tt_trainer_gather(const tt_trainer *t, const float *segment, float *all);
+
+#endif

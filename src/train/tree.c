@@ -1,0 +1,37 @@
+#include "train/tree.h"
+
+#include <stdlib.h>
+
+#include "core/memory.h"
+
+tt_status tt_tree_init(tt_tree *tree, const tt_ops *ops, int64_t count, int leaves) {
+  *tree = (tt_tree){.ops = ops, .count = count, .levels = 1};
+  for (int n = leaves; n > 1; n /= 2) tree->levels++;
+  for (int k = 0; k < tree->levels; k++)
+    TT_TRY(tt_alloc(&tree->array[k], (size_t)count, sizeof(float), "gradients"));
+  return TT_OK;
+}
+
+void tt_tree_free(tt_tree *tree) {
+  for (int k = 0; k < tree->levels; k++) free(tree->array[k]);
+  *tree = (tt_tree){0};
+}
+
+void tt_tree_clear(tt_tree *tree) { tree->depth = 0; }
+
+float *tt_tree_leaf(tt_tree *tree) {
+  tree->ops->zero(tree->array[tree->depth], tree->count);
+  return tree->array[tree->depth];
+}
+
+// The stack works like a binary counter: array[k] holds the k-th complete subtree from the left.
+void tt_tree_push(tt_tree *tree) {
+  tree->height[tree->depth++] = 0;
+  while (tree->depth > 1 && tree->height[tree->depth - 1] == tree->height[tree->depth - 2]) {
+    tree->ops->add(tree->array[tree->depth - 1], tree->count, tree->array[tree->depth - 2]);
+    tree->depth--;
+    tree->height[tree->depth - 1]++;
+  }
+}
+
+const float *tt_tree_root(const tt_tree *tree) { return tree->array[0]; }

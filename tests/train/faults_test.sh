@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Bad input of every kind, under mpirun -n 2: one message that says what is wrong, exit code not 0, no hang, nothing half-written.
+source "$(dirname "$0")/common.sh"
+"$make_store" "$work/store" 5000 200 || exit 1
+cfg=$here/small.cfg
+
+# refused NAME PATTERN OUT COMMAND...: fails, says PATTERN, once, and leaves no run behind in OUT
+refused() {
+  local name=$1 pattern=$2 out=$3; shift 3
+  ranks 2 "$@" > "$work/stdout" 2> "$work/stderr"
+  local code=$?
+  [ "$code" -ne 0 ] && [ "$code" -ne 124 ] && [ "$code" -ne 137 ] || fail "$name: exit code $code"
+  [ "$(grep -c 'twotrack: error' "$work/stderr")" = 1 ] || fail "$name: not one message: $(cat "$work/stderr")"
+  grep -Eq -- "$pattern" "$work/stderr" || fail "$name: no '$pattern' in: $(cat "$work/stderr")"
+  ls "$out"/checkpoints/*.h5 > /dev/null 2>&1 && fail "$name: left a checkpoint"
+  find "$work" -name '*.tmp.*' | grep -q . && fail "$name: left temporary files: $(find "$work" -name '*.tmp.*')"
+}
+t() { local name=$1 pattern=$2; shift 2; refused "$name" "$pattern" "$work/out-$name" "$twotrack" train "$@" --out "$work/out-$name"; }
+
+t missing-store "$work/none" "$cfg" --store "$work/none"
+t no-store "data.store|--store" "$cfg"
+t missing-config "none.cfg" "$work/none.cfg" --store "$work/store"
+sed 's/batch_size/batch_sise/' "$cfg" > "$work/typo.cfg"
+t typo "typo.cfg:4.*batch_sise.*batch_size" "$work/typo.cfg" --store "$work/store"
+t bad-set "learning_rat.*learning_rate" "$cfg" --store "$work/store" --set optimizer.learning_rat=1
+t bad-type "steps" "$cfg" --store "$work/store" --set train.steps=many
+t long-warmup "warmup_steps" "$cfg" --store "$work/store" --set optimizer.warmup_steps=12
+t ranks-and-leaves "micro_batches" "$cfg" --store "$work/store" --set train.micro_batches=1
+t large-batch "batch_size" "$cfg" --store "$work/store" --set train.batch_size=8192
+t lanes "lane" "$cfg" --store "$work/store" --set data.lanes=16
+t large-molecule "max_atoms" "$cfg" --store "$work/store" --set data.max_atoms=10
+t init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5"
+
+"$make_store" "$work/nan" 5000 200 24 17 2> "$work/log"
+t nan "nan|finite|not a number" "$cfg" --store "$work/nan" --set train.steps=200 --set train.checkpoint_every=1000
+
+damaged() { rm -rf "$work/damaged"; cp -r "$work/store" "$work/damaged"; }
+damaged; truncate -s 30000 "$work/damaged/shard-00002.h5"
+t truncated-shard "shard-00002.h5" "$cfg" --store "$work/damaged" --set train.steps=200 --set train.checkpoint_every=1000
+damaged; rm "$work/damaged/shard-00001.h5"
+t missing-shard "shard-00001.h5" "$cfg" --store "$work/damaged" --set train.steps=200 --set train.checkpoint_every=1000
+damaged; printf 'x' | dd of="$work/damaged/shard-00000.h5" bs=1 seek=200000 conv=notrunc 2> /dev/null
+t flipped-byte "shard-00000.h5" "$cfg" --store "$work/damaged" --set train.steps=200 --set train.checkpoint_every=1000
+damaged; sed -i 's/"schema_version": *1/"schema_version": 99/' "$work/damaged/manifest.json"
+t schema "manifest.json|schema" "$cfg" --store "$work/damaged"
+damaged; truncate -s 100 "$work/damaged/manifest.json"
+t manifest "manifest.json" "$cfg" --store "$work/damaged"
+"$make_store" "$work/no-valid" 5000 0
+t no-validation "valid" "$cfg" --store "$work/no-valid"
+
+# a checkpoint of another model, and a damaged one
+train 2 "$work/donor" --set train.steps=4 > /dev/null 2>&1 || fail "donor run"
+donor=$work/donor/checkpoints/step-000000004.h5
+t other-model "step-000000004.h5" "$cfg" --store "$work/store" --init-from "$donor" --set model.layers=3
+mkdir -p "$work/broken/checkpoints"; cp "$donor" "$work/broken.h5"
+printf 'x' | dd of="$work/broken.h5" bs=1 seek=400000 conv=notrunc 2> /dev/null
+t broken-checkpoint "broken.h5" "$cfg" --store "$work/store" --init-from "$work/broken.h5"
+
+# an unwritable place, and a full disk (a limit on the size of files gives the same kind of error, without root)
+: > "$work/file"
+refused folder-is-file "$work/file" "$work/file" "$twotrack" train "$cfg" --store "$work/store" --out "$work/file/run"
+export OMPI_MCA_btl=self,tcp
+refused full-disk "run-full" "$work/none" bash -c "trap '' XFSZ; ulimit -f 300; exec '$twotrack' train '$cfg' --store '$work/store' --out '$work/run-full'"
+ls "$work"/run-full/checkpoints/* > /dev/null 2>&1 && fail "full disk: something under checkpoints/"
+unset OMPI_MCA_btl
+train 2 "$work/run-full" --resume > "$work/log" 2>&1 || fail "after the disk was full: $(tail -3 "$work/log")"
+finish

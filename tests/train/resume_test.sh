@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs killed (SIGKILL) at random moments and resumed, at the same or another number of ranks, end as if nothing had happened.
+source "$(dirname "$0")/common.sh"
+"$make_store" "$work/store" 5000 200 || exit 1
+train 2 "$work/whole" > "$work/log" 2>&1 || { fail "the undisturbed run: $(tail -3 "$work/log")"; finish; }
+
+# an existing run is not overwritten, and a finished one is left alone
+before=$(cat "$work/whole"/run.jsonl "$work/whole"/checkpoints/* | cksum)
+train 2 "$work/whole" > "$work/log" 2>&1 && fail "an existing run folder was accepted without --resume"
+grep -q -- "--resume" "$work/log" || fail "no advice about --resume: $(cat "$work/log")"
+train 2 "$work/whole" --resume > "$work/log" 2>&1 || fail "resuming a finished run: $(tail -3 "$work/log")"
+[ "$before" = "$(cat "$work/whole"/run.jsonl "$work/whole"/checkpoints/* | cksum)" ] || fail "a finished run was changed"
+
+# continue STEPS by STEPS with other rank counts, stopped by SIGKILL at a random time between
+RANDOM=${TT_TEST_SEED:-1}
+kills=4
+[ -n "${TT_TEST_LONG:-}" ] && kills=40
+for k in $(seq "$kills"); do
+  out="$work/killed-$k"
+  for attempt in 1 2; do
+    n=$((1 << (RANDOM % 3)))
+    train "$n" "$out" --resume > "$work/log" 2>&1 &
+    sleep "$((RANDOM % 3)).$((RANDOM % 10))"
+    pkill -KILL -f -- "$twotrack train .*--out $out" 2> /dev/null
+    wait $! 2> /dev/null
+  done
+  n=$((1 << (RANDOM % 3)))
+  train "$n" "$out" --resume > "$work/log" 2>&1 || fail "kill $k, resume with $n ranks: $(tail -3 "$work/log")"
+  same_curve "$work/whole" "$out"
+  ls "$out" "$out/checkpoints" | grep -q tmp && train 1 "$out" --resume > /dev/null 2>&1
+done
+
+# a stop right after a checkpoint with a torn last line in the log
+cp -r "$work/whole" "$work/torn"
+rm "$work/torn/checkpoints/step-000000012.h5"
+printf '{"type":"step","st' >> "$work/torn/run.jsonl"
+train 4 "$work/torn" --resume > "$work/log" 2>&1 || fail "torn log: $(tail -3 "$work/log")"
+same_curve "$work/whole" "$work/torn"
+[ "$(grep -c '"type":"resume"' "$work/torn/run.jsonl")" = 1 ] || fail "no resume record"
+
+# other data or another model is refused
+cp -r "$work/torn" "$work/other"; rm "$work/other/checkpoints/step-000000012.h5"
+train 2 "$work/other" --resume --set optimizer.learning_rate=0.5 > "$work/log" 2>&1 && fail "another learning rate was accepted"
+grep -q "learning_rate" "$work/log" || fail "the differing key is not named: $(cat "$work/log")"
+finish
