@@ -15,9 +15,8 @@ typedef struct {
 
 static tt_status broken(const reader *r, const char *what, tt_array array) {
   return tt_fail(TT_ERR_CORRUPT, "%s, records %llu to %llu, array %s: %s; " TT_SHARD_REMEDY, r->path,
-                 (unsigned long long)(r->chunk * TT_CHUNK),
-                 (unsigned long long)(r->chunk * TT_CHUNK + r->count - 1), tt_schema_array(array)->name,
-                 what);
+                 (unsigned long long)r->chunk * TT_CHUNK,
+                 (unsigned long long)r->chunk * TT_CHUNK + r->count - 1, tt_schema_array(array)->name, what);
 }
 
 // Rows first .. first+rows of an array, which are this chunk's part, compared with their CRC.
@@ -130,7 +129,7 @@ tt_status tt_block_read(const tt_open_shard *open, const char *path, uint64_t ch
     const char *fault = tt_molecule_fault(&molecules[k], layout->present[TT_COORDINATE_2D]);
     if (fault)
       return tt_fail(TT_ERR_CORRUPT, "%s, record %llu cannot be used: %s; " TT_SHARD_REMEDY, path,
-                     (unsigned long long)(chunk * TT_CHUNK + k), fault);
+                     (unsigned long long)chunk * TT_CHUNK + k, fault);
   }
   return TT_OK;
 }

@@ -193,7 +193,7 @@ tt_status tt_header_make(const char *path, uint32_t number, tt_split split, cons
   quiet();
   image im = {0};
   tt_status status = make(path, number, split, info, layout, &im);
-  if (status == TT_OK) memcpy(header, im.data, TT_SHARD_HEADER);
+  if (status == TT_OK && im.data) memcpy(header, im.data, TT_SHARD_HEADER);
   free(im.data);
   return status;
 }

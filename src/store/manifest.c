@@ -190,10 +190,14 @@ static tt_status from_json(const char *path, json_t *root, tt_manifest *manifest
     return tt_fail(TT_ERR_FORMAT, "%s lacks fields of schema version %d; %s", path, TT_STORE_SCHEMA, remedy);
   TT_TRY(tt_alloc(&manifest->entries, count, sizeof *manifest->entries, "the manifest of a store"));
   manifest->count = (uint32_t)count;
-  for (uint32_t k = 0; k < count; k++)
+  for (uint32_t k = 0; k < count; k++) {
+    tt_shard_layout layout;
     if (!entry_from_json(json_array_get(shards, k), k, &manifest->entries[k]))
       return tt_fail(TT_ERR_FORMAT, "%s: the entry of shard %u is not as schema version %d has it; %s", path,
                      k, TT_STORE_SCHEMA, remedy);
+    if (tt_schema_layout(&manifest->entries[k], manifest->info.coordinates_2d, &layout) != TT_OK)
+      return tt_fail_in(TT_ERR_FORMAT, "%s", path);
+  }
   return TT_OK;
 }
 

@@ -43,7 +43,7 @@ uint32_t tt_schema_chunk_records(uint64_t records, uint64_t chunk) {
 }
 
 tt_status tt_schema_layout(const tt_shard_entry *entry, bool coordinates_2d, tt_shard_layout *layout) {
-  enum { LIMIT = 56 }; // bits of any count: keeps the sums below far from overflow
+  enum { LIMIT = 46 }; // bits of any count: keeps sums of sizes, over all shards too, far from overflow
   uint64_t counts[] = {entry->records, entry->conformers,      entry->atoms,
                        entry->bonds,   entry->coordinate_rows, entry->smiles_bytes};
   for (unsigned k = 0; k < sizeof counts / sizeof *counts; k++)

@@ -31,16 +31,19 @@ static tt_status check_digest(const tt_open_shard *open, const char *path, const
   return TT_OK;
 }
 
+static bool same_counts(const tt_shard_entry *a, const tt_shard_entry *b) {
+  return a->records == b->records && a->conformers == b->conformers && a->atoms == b->atoms &&
+         a->bonds == b->bonds && a->pairs == b->pairs && a->coordinate_rows == b->coordinate_rows &&
+         a->smiles_bytes == b->smiles_bytes && a->shortest == b->shortest && a->longest == b->longest &&
+         memcmp(a->lengths, b->lengths, sizeof a->lengths) == 0;
+}
+
 // Each chunk's checksums and structure, and that the counts in the manifest are those of the molecules.
 static tt_status check_chunks(const tt_open_shard *open, const char *path, const tt_shard_entry *entry) {
   tt_molecule *molecules;
   TT_TRY(tt_alloc(&molecules, TT_CHUNK, sizeof *molecules, "verification"));
   tt_block block = {0};
-  tt_shard_entry counted;
-  memcpy(&counted, entry, sizeof counted); // with its padding, for memcmp below
-  counted.records = counted.conformers = counted.atoms = counted.bonds = counted.pairs = 0;
-  counted.coordinate_rows = counted.smiles_bytes = counted.shortest = counted.longest = 0;
-  memset(counted.lengths, 0, sizeof counted.lengths);
+  tt_shard_entry counted = {0};
   tt_status status = TT_OK;
   for (uint64_t c = 0; c < open->layout.chunks && status == TT_OK; c++) {
     status = tt_block_read(open, path, c, &block, molecules);
@@ -50,7 +53,7 @@ static tt_status check_chunks(const tt_open_shard *open, const char *path, const
   free(block.data);
   free(molecules);
   TT_TRY(status);
-  if (memcmp(&counted, entry, sizeof counted) != 0)
+  if (!same_counts(&counted, entry))
     return tt_fail(TT_ERR_CORRUPT,
                    "%s: its molecules are not as many as the manifest counts; " TT_SHARD_REMEDY, path);
   return TT_OK;
