@@ -25,24 +25,24 @@ static tt_matrix transposed(tt_matrix a) {
   return (tt_matrix){a.at, a.column, a.row};
 }
 
-// Softmax of `width` logits plus bias; both may be padded: lanes past `count` are ignored.
-TT_KERNEL static void softmax_row(int count, float *logits, const float *bias, float *prob) {
-  int end = padded(count);
-  float largest = -INFINITY, sums[TT_LANES] = {0};
-  for (int j = 0; j < count; j++) logits[j] += bias[j];
-  for (int j = count; j < end; j++) logits[j] = -INFINITY;
-  float top[TT_LANES];
-  for (int l = 0; l < TT_LANES; l++) top[l] = logits[l];
-  for (int j = TT_LANES; j < end; j += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) top[l] = logits[j + l] > top[l] ? logits[j + l] : top[l];
-  for (int l = 0; l < TT_LANES; l++) largest = top[l] > largest ? top[l] : largest;
-  for (int j = 0; j < end; j += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) {
-      logits[j + l] = tt_expf(logits[j + l] - largest);
-      sums[l] += logits[j + l];
+// Softmax of each row of logits (count, stride) plus what stands in prob (count; rows `length` apart), which
+// it replaces. The rows of logits are padded to whole lanes.
+TT_KERNEL static void softmax(int count, int stride, float *logits, int length, float *prob) {
+  for (int i = 0; i < count; i++, logits += stride, prob += length) {
+    for (int j = 0; j < count; j++) logits[j] += prob[j];
+    for (int j = count; j < stride; j++) logits[j] = -INFINITY;
+    tt_lanes top = TT_LOAD(logits), sum = {0};
+    for (int j = TT_LANES; j < stride; j += TT_LANES) {
+      tt_lanes other = TT_LOAD(logits + j);
+      top = TT_LANE_LARGER(other, top);
     }
-  float scale = 1.0f / tt_lane_sum(sums);
-  for (int j = 0; j < count; j++) prob[j] = logits[j] * scale;
+    float largest = top[0];
+    for (int l = 1; l < TT_LANES; l++) largest = top[l] > largest ? top[l] : largest;
+    for (int j = 0; j < stride; j++) logits[j] = tt_expf(logits[j] - largest);
+    for (int j = 0; j < stride; j += TT_LANES) sum += TT_LOAD(logits + j);
+    float scale = 1.0f / TT_LANE_SUM(sum);
+    for (int j = 0; j < count; j++) prob[j] = logits[j] * scale;
+  }
 }
 
 void tt_cpu_attention(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
@@ -57,25 +57,24 @@ void tt_cpu_attention(const tt_batch *batch, int first, int heads, int head_dim,
     for (int h = 0; h < heads; h++, at += pairs) {
       tt_product(count, count, head_dim, alpha, part_of(qkv, token, heads, head_dim, h, 0),
                  transposed(part_of(qkv, token, heads, head_dim, h, 1)), scratch, stride, false);
-      for (int i = 0; i < length; i++) {
-        float *row = at + (int64_t)i * length;
-        int zeros = i < first ? length : first; // positions that take no part
-        memset(row, 0, (size_t)zeros * sizeof *row);
-        if (i >= first) softmax_row(count, scratch + (int64_t)(i - first) * stride, row + first, row + first);
-      }
+      for (int i = 0; i < length; i++) // positions that take no part
+        memset(at + (int64_t)i * length, 0, (size_t)(i < first ? length : first) * sizeof *at);
+      softmax(count, stride, scratch, length, at + (int64_t)first * length + first);
     }
   }
 }
 
-// d becomes p (d - sum p d): the gradient of a row's logits.
-TT_KERNEL static void softmax_row_backward(int count, const float *p, float *d) {
-  float sums[TT_LANES] = {0};
-  int j = 0;
-  for (; j + TT_LANES <= count; j += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) sums[l] += p[j + l] * d[j + l];
-  for (int l = 0; j + l < count; l++) sums[l] += p[j + l] * d[j + l];
-  float sum = tt_lane_sum(sums);
-  for (j = 0; j < count; j++) d[j] = p[j] * (d[j] - sum);
+// Each row of d (count; rows `length` apart) becomes p (d - sum p d): the gradient of its logits.
+TT_KERNEL static void softmax_backward(int count, int length, const float *p, float *d) {
+  for (int i = 0; i < count; i++, p += length, d += length) {
+    tt_lanes products = {0};
+    int j = 0;
+    for (; j + TT_LANES <= count; j += TT_LANES) products += TT_LOAD(p + j) * TT_LOAD(d + j);
+    for (int l = 0; j + l < count; l++) products[l] += p[j + l] * d[j + l];
+    float sum = TT_LANE_SUM(products);
+    TT_INDEPENDENT
+    for (j = 0; j < count; j++) d[j] = p[j] * (d[j] - sum);
+  }
 }
 
 void tt_cpu_attention_backward(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
@@ -89,12 +88,10 @@ void tt_cpu_attention_backward(const tt_batch *batch, int first, int heads, int 
     float *d = dprob + batch->pair_offset[m] * heads;
     const float *p = prob + batch->pair_offset[m] * heads;
     for (int h = 0; h < heads; h++, d += pairs, p += pairs) {
-      for (int i = 0; i < length; i++) {
-        float *line = d + (int64_t)i * length;
-        int zeros = i < first ? length : first;
-        memset(line, 0, (size_t)zeros * sizeof *line);
-        if (i >= first) softmax_row_backward(length - first, p + (int64_t)i * length + first, line + first);
-      }
+      for (int i = 0; i < length; i++)
+        memset(d + (int64_t)i * length, 0, (size_t)(i < first ? length : first) * sizeof *d);
+      int64_t corner = (int64_t)first * length + first;
+      softmax_backward(length - first, length, p + corner, d + corner);
       tt_matrix logits = {d, length, 1};
       float *dq = dqkv + token * row + (int64_t)h * head_dim, *dk = dq + (int64_t)heads * head_dim;
       tt_product(length, head_dim, length, alpha, logits, part_of(qkv, token, heads, head_dim, h, 1), dq, row,

@@ -8,21 +8,22 @@ static const float epsilon = 1e-5f;
 enum { ROWS = 32 }; // rows that stay in the cache between the two passes of the backward
 
 static TT_INLINE float row_mean(const float *x, int dim) {
-  float lanes[TT_LANES] = {0};
+  tt_lanes sum = {0};
   int c = 0;
-  for (; c + TT_LANES <= dim; c += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) lanes[l] += x[c + l];
-  for (int l = 0; c + l < dim; l++) lanes[l] += x[c + l];
-  return tt_lane_sum(lanes) / (float)dim;
+  for (; c + TT_LANES <= dim; c += TT_LANES) sum += TT_LOAD(x + c);
+  for (int l = 0; c + l < dim; l++) sum[l] += x[c + l];
+  return TT_LANE_SUM(sum) / (float)dim;
 }
 
 static TT_INLINE float row_variance(const float *x, int dim, float mean) {
-  float lanes[TT_LANES] = {0};
+  tt_lanes sum = {0};
   int c = 0;
-  for (; c + TT_LANES <= dim; c += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) lanes[l] += (x[c + l] - mean) * (x[c + l] - mean);
-  for (int l = 0; c + l < dim; l++) lanes[l] += (x[c + l] - mean) * (x[c + l] - mean);
-  return tt_lane_sum(lanes) / (float)dim;
+  for (; c + TT_LANES <= dim; c += TT_LANES) {
+    tt_lanes centred = TT_LOAD(x + c) - mean;
+    sum += centred * centred;
+  }
+  for (int l = 0; c + l < dim; l++) sum[l] += (x[c + l] - mean) * (x[c + l] - mean);
+  return TT_LANE_SUM(sum) / (float)dim;
 }
 
 static TT_INLINE void row_apply(const float *x, int dim, const float *gamma, const float *beta, float mean,
@@ -48,20 +49,20 @@ TT_KERNEL void tt_cpu_layer_norm_apply(const float *x, int64_t rows, int dim, co
 // dx += rstd (h - mean(h) - xhat mean(h xhat)) with h = gamma dy
 static TT_INLINE void row_backward(const float *dy, const float *x, int dim, const float *gamma, float mean,
                                    float rstd, float *dx) {
-  float sums[TT_LANES] = {0}, products[TT_LANES] = {0};
+  tt_lanes sum = {0}, product = {0};
   int c = 0;
-  for (; c + TT_LANES <= dim; c += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) {
-      float h = gamma[c + l] * dy[c + l];
-      sums[l] += h;
-      products[l] += h * ((x[c + l] - mean) * rstd);
-    }
+  for (; c + TT_LANES <= dim; c += TT_LANES) {
+    tt_lanes h = TT_LOAD(gamma + c) * TT_LOAD(dy + c);
+    sum += h;
+    product += h * ((TT_LOAD(x + c) - mean) * rstd);
+  }
   for (int l = 0; c + l < dim; l++) {
     float h = gamma[c + l] * dy[c + l];
-    sums[l] += h;
-    products[l] += h * ((x[c + l] - mean) * rstd);
+    sum[l] += h;
+    product[l] += h * ((x[c + l] - mean) * rstd);
   }
-  float mean_h = tt_lane_sum(sums) / (float)dim, mean_product = tt_lane_sum(products) / (float)dim;
+  float mean_h = TT_LANE_SUM(sum) / (float)dim, mean_product = TT_LANE_SUM(product) / (float)dim;
+  TT_INDEPENDENT
   for (c = 0; c < dim; c++) dx[c] += rstd * (gamma[c] * dy[c] - mean_h - (x[c] - mean) * rstd * mean_product);
 }
 
@@ -74,14 +75,14 @@ TT_KERNEL void tt_cpu_layer_norm_backward(const float *dy, const float *x, int64
       row_backward(dy + r * dim, x + r * dim, dim, gamma, mean[r], rstd[r], dx + r * dim);
     int c = 0;
     for (; c + TT_LANES <= dim; c += TT_LANES) {
-      float scale[TT_LANES] = {0}, shift[TT_LANES] = {0};
-      for (int64_t r = start; r < end; r++)
-        for (int l = 0; l < TT_LANES; l++) {
-          float d = dy[r * dim + c + l];
-          scale[l] += d * ((x[r * dim + c + l] - mean[r]) * rstd[r]);
-          shift[l] += d;
-        }
-      for (int l = 0; l < TT_LANES; l++) dgamma[c + l] += scale[l], dbeta[c + l] += shift[l];
+      tt_lanes scale = {0}, shift = {0};
+      for (int64_t r = start; r < end; r++) {
+        tt_lanes d = TT_LOAD(dy + r * dim + c);
+        scale += d * ((TT_LOAD(x + r * dim + c) - mean[r]) * rstd[r]);
+        shift += d;
+      }
+      TT_STORE(dgamma + c, TT_LOAD(dgamma + c) + scale);
+      TT_STORE(dbeta + c, TT_LOAD(dbeta + c) + shift);
     }
     for (; c < dim; c++) {
       float scale = 0, shift = 0;

@@ -38,6 +38,12 @@ static TT_INLINE float tt_lane_sum(const float lanes[TT_LANES]) {
   return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
+typedef int32_t tt_lane_bits __attribute__((vector_size(64), may_alias));
+// The larger of each pair of lanes; b where either is not a number.
+#define TT_LANE_LARGER(a, b)                                                                                 \
+  ((tt_lanes)((((a) > (b)) & (tt_lane_bits)(a)) | (~((a) > (b)) & (tt_lane_bits)(b))))
+#define TT_LANE_SUM(vector) (tt_lane_sum((const float *)&(vector)))
+
 // e^x to 2 units in the last place; 0 where the result would not be a normal number (x < -87.33), inf
 // above 88.72. 2^n e^r, |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), q a minimax polynomial (relative error
 // 3e-9).
@@ -69,9 +75,9 @@ static TT_INLINE float tt_sigmoid(float x) {
   return 1.0f / (1.0f + tt_expf(-x));
 }
 
-// The normal density (without its 1 / sqrt(2 pi)) and distribution function, to 1.5e-7. For t = |x|, 1 - Phi(t) =
-// e^(-t^2/2) R(t); R is a minimax polynomial in s = 1 / (1 + t/4) - 5/8 on t < 13.4 (relative error 1.2e-8; centred, so
-// that rounding stays small).
+// The normal density (without its 1 / sqrt(2 pi)) and distribution function, to 1.5e-7. For t = |x|, 1 -
+// Phi(t) = e^(-t^2/2) R(t); R is a minimax polynomial in s = 1 / (1 + t/4) - 5/8 on t < 13.4 (relative
+// error 1.2e-8; centred, so that rounding stays small).
 static TT_INLINE void tt_normal(float x, float *density, float *distribution) {
   float t = x < 0.0f ? -x : x;
   float e = tt_expf(-0.5f * t * t);
