@@ -13,15 +13,15 @@ typedef struct {
   int rank, size;
 } tt_comm;
 
-// Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks. Works
-// without mpirun: one rank. The calls below fail with TT_ERR_MPI (call, file and line in the message).
+// Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks.
+// Works without mpirun: one rank. The calls below fail with TT_ERR_MPI (call, file and line in the message).
 tt_status tt_comm_start(tt_comm *comm);
 
 // Ends MPI, unless tt_comm_start did not get that far.
 void tt_comm_finish(tt_comm *comm);
 
-// Collective. All ranks get TT_OK, or the status and the message of the lowest rank that failed; that rank prints it,
-// once, to stderr ("twotrack: error: ...", with "rank r: " in the message unless it is rank 0).
+// Collective. All ranks get TT_OK, or the status and the message of the lowest rank that failed; that rank
+// prints it, once, to stderr ("twotrack: error: ...", with "rank r: " in the message unless it is rank 0).
 tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 
 // For a rank that fails where the others cannot know: prints its message and ends the whole job with code 1.
@@ -34,8 +34,8 @@ tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receiv
 tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
                                size_t size);
 
-// Collective: sends send_counts[r] bytes to each rank r from consecutive places of `send`; *receive (malloc'ed here,
-// caller frees) gets the bytes from rank 0, 1, ... with receive_counts[r] each.
+// Collective: sends send_counts[r] bytes to each rank r from consecutive places of `send`; *receive
+// (malloc'ed here, caller frees) gets the bytes from rank 0, 1, ... with receive_counts[r] each.
 tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t *send_counts, void **receive,
                            int64_t *receive_counts);
 
@@ -43,9 +43,9 @@ tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int r
 tt_status tt_comm_barrier(const tt_comm *comm);
 
 // Collective. Every rank passes `partial` (n floats): its subtree's sum of gradients. Rank r owns elements
-// segment[r] .. segment[r+1]-1 and gets in `owned` the sum over all ranks in the fixed binary tree: ranks 0+1, 2+3, ...
-// first, then pairs of those. TT_ERR_ARGUMENT unless the ranks are a power of two. Same bytes on the wire as a
-// reduce-scatter. `scratch` holds size * (the rank's own segment) floats.
+// segment[r] .. segment[r+1]-1 and gets in `owned` the sum over all ranks in the fixed binary tree: ranks
+// 0+1, 2+3, ... first, then pairs of those. TT_ERR_ARGUMENT unless the ranks are a power of two. Same bytes
+// on the wire as a reduce-scatter. `scratch` holds size * (the rank's own segment) floats.
 tt_status tt_comm_tree_reduce(const tt_comm *comm, const float *partial, const int64_t *segment, float *owned,
                               float *scratch);
 
