@@ -12,7 +12,7 @@ typedef struct {
 int tt_cli_checkpoint(int argc, char **argv);
 int tt_cli_plot(int argc, char **argv);
 int tt_cli_store(int argc, char **argv);
-int tt_cli_store_build(int argc, char **argv); // only where TT_HAVE_RDKIT (build_config.h)
+int tt_cli_store_build(int argc, char **argv);
 int tt_cli_train(int argc, char **argv);
 
 #endif

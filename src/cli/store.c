@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "build_config.h"
 #include "cli/cli.h"
 #include "store/store.h"
 
@@ -225,24 +224,9 @@ static int run_verify(int argc, char **argv) {
   return broken != 0;
 }
 
-// ---- build
-// ----------------------------------------------------------------------------------------------------
-
-static int run_build(int argc, char **argv) {
-#ifdef TT_HAVE_RDKIT
-  return tt_cli_store_build(argc, argv);
-#else
-  (void)argc, (void)argv;
-  fprintf(stderr,
-          "twotrack store build: this build has no RDKit; install it (librdkit-dev) and configure again with "
-          "-Drdkit=enabled\n");
-  return 1;
-#endif
-}
-
 int tt_cli_store(int argc, char **argv) {
   static const tt_command commands[] = {
-      {"build", run_build, ""}, {"info", run_info, ""}, {"verify", run_verify, ""}, {NULL, NULL, NULL}};
+      {"build", tt_cli_store_build, ""}, {"info", run_info, ""}, {"verify", run_verify, ""}, {NULL, NULL, NULL}};
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
     return fputs(help, stdout) < 0;
   for (const tt_command *c = commands; argc >= 2 && c->name; c++)

@@ -1,0 +1,179 @@
+// twotrack store build: molecules to a store.
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "store/build.h"
+
+static const char help[] =
+    "usage: twotrack store build [--smiles] FILE... [--sdf FILE...] --out DIR [OPTIONS]\n"
+    "\n"
+    "Makes a store of molecules with 3-D conformers in DIR. Under mpirun or srun the ranks share the work; "
+    "the result is\n"
+    "the same, byte for byte, for any number of ranks and any order of the input.\n"
+    "\n"
+    "  --smiles FILE...      one SMILES a line, then anything after white space; '#' starts a comment line.\n"
+    "                        Conformers are generated: ETKDGv3, then MMFF94 (UFF where it has no "
+    "parameters)\n"
+    "  --sdf FILE...         SDF files (V2000 or V3000) with 3-D coordinates, which are kept. Records of the "
+    "same\n"
+    "                        molecule become its conformers\n"
+    "                        Files may be gzipped. FILEs before these options are told apart by .sdf and "
+    ".sd\n"
+    "  --out DIR             where to put the store; DIR must not hold one yet\n"
+    "  --conformers K        conformers to generate a molecule (default 1)\n"
+    "  --seed N              of order, splits and conformers (default 1)\n"
+    "  --valid-fraction F    molecules set apart for validation, 0 to 0.5 (default 0.02)\n"
+    "  --keep-hydrogens      keep hydrogen atoms (default: heavy atoms only)\n"
+    "  --coordinates-2d      add 2-D coordinates\n"
+    "  --max-atoms N         refuse larger molecules, at most 1024 (default 256)\n"
+    "  --shards N            files for the training molecules (default: from the number of records). More of "
+    "them let\n"
+    "                        more ranks share the work\n"
+    "\n"
+    "A record that cannot be used is listed with its reason in DIR/rejected.tsv and does not stop the build. "
+    "Duplicates\n"
+    "(the same canonical SMILES) are kept once. A build that was interrupted is started afresh.\n";
+
+static int wrong(const char *format, const char *what) {
+  fprintf(stderr, "twotrack store build: ");
+  fprintf(stderr, format, what);
+  fprintf(stderr, "; see 'twotrack store build --help'\n");
+  return 2;
+}
+
+static bool read_integer(const char *text, uint64_t low, uint64_t high, uint64_t *value) {
+  char *end;
+  errno = 0;
+  unsigned long long v = strtoull(text, &end, 10);
+  *value = v;
+  return *text >= '0' && *text <= '9' && !*end && errno == 0 && v >= low && v <= high;
+}
+
+static bool read_fraction(const char *text, double *value) {
+  char *end;
+  *value = strtod(text, &end);
+  return end != text && !*end && isfinite(*value) && *value >= 0 && *value <= 0.5;
+}
+
+static bool ends_with(const char *text, size_t length, const char *end) {
+  size_t n = strlen(end);
+  return length >= n && strncasecmp(text + length - n, end, n) == 0;
+}
+
+static tt_input_kind kind_by_name(const char *path) {
+  size_t length = strlen(path);
+  if (ends_with(path, length, ".gz")) length -= 3;
+  return ends_with(path, length, ".sdf") || ends_with(path, length, ".sd") ? TT_INPUT_SDF : TT_INPUT_SMILES;
+}
+
+// Options that take a value. 0: taken; 2: wrong, and said so; -1: no such option.
+static int read_value(const char *name, const char *value, tt_build_options *o) {
+  static const char *const names[] = {"--out",       "--conformers", "--seed", "--valid-fraction",
+                                      "--max-atoms", "--shards"};
+  size_t k = 0;
+  while (k < sizeof names / sizeof *names && strcmp(name, names[k]) != 0) k++;
+  if (k == sizeof names / sizeof *names) return -1;
+  if (!value) return wrong("%s needs a value", name);
+  uint64_t n = 0;
+  bool good = true;
+  switch (k) {
+  case 0:
+    o->folder = value;
+    break;
+  case 1:
+    good = read_integer(value, 1, 1000, &n), o->recipe.conformers = (int)n;
+    break;
+  case 2:
+    good = read_integer(value, 0, UINT64_MAX, &o->seed);
+    break;
+  case 3:
+    good = read_fraction(value, &o->valid_fraction);
+    break;
+  case 4:
+    good = read_integer(value, 1, TT_CHEM_MAX_ATOMS, &n), o->recipe.max_atoms = (int)n;
+    break;
+  default:
+    good = read_integer(value, 1, 90000, &n), o->shards = (uint32_t)n;
+    break;
+  }
+  char text[200];
+  snprintf(text, sizeof text, "%s %s", name, value);
+  return good ? 0 : wrong("'%s' is not a value that can be used", text);
+}
+
+// 0 go on, 1 help was printed, 2 wrong usage. o->files has room for argc files.
+static int read_options(int argc, char **argv, tt_build_options *o) {
+  enum { BY_NAME, SMILES, SDF } kind = BY_NAME;
+  for (int k = 1; k < argc; k++) {
+    const char *name = argv[k];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return fputs(help, stdout), 1;
+    if (name[0] != '-') {
+      tt_input_kind by_name = kind_by_name(name);
+      o->files[o->file_count++] = (tt_build_file){name, kind == BY_NAME ? by_name
+                                                        : kind == SDF   ? TT_INPUT_SDF
+                                                                        : TT_INPUT_SMILES};
+    } else if (strcmp(name, "--smiles") == 0)
+      kind = SMILES;
+    else if (strcmp(name, "--sdf") == 0)
+      kind = SDF;
+    else if (strcmp(name, "--keep-hydrogens") == 0)
+      o->recipe.hydrogens = true;
+    else if (strcmp(name, "--coordinates-2d") == 0)
+      o->recipe.coordinates_2d = true;
+    else {
+      int code = read_value(name, k + 1 < argc ? argv[k + 1] : NULL, o);
+      if (code) return code < 0 ? wrong("no option '%s'", name) : code;
+      k++;
+    }
+  }
+  if (!o->file_count) return wrong("%s", "name a file of molecules");
+  if (!o->folder || !*o->folder) return wrong("%s", "say where to put the store: --out DIR");
+  return 0;
+}
+
+static void print_summary(const tt_build_options *o, const tt_build_summary *s) {
+  typedef unsigned long long number;
+  uint64_t molecules = s->molecules[TT_TRAIN] + s->molecules[TT_VALID];
+  printf("%s: %llu molecules (%llu to train on, %llu for validation) with %llu conformers in %u shards\n",
+         o->folder, (number)molecules, (number)s->molecules[TT_TRAIN], (number)s->molecules[TT_VALID],
+         (number)s->conformers, s->shards);
+  printf("read %llu records: %llu are of a molecule that was there, %llu cannot be used", (number)s->read,
+         (number)s->merged, (number)s->rejected);
+  for (int k = 0; k < TT_REJECT_KINDS && s->kinds[k].count; k++)
+    printf("%s%s %llu", k ? ", " : " (", s->kinds[k].kind, (number)s->kinds[k].count);
+  if (s->rejected) printf("; see %s/rejected.tsv)", o->folder);
+  static const char *const names[] = {[TT_GEOMETRY_GIVEN] = "of the file",
+                                      [TT_GEOMETRY_MMFF] = "MMFF94",
+                                      [TT_GEOMETRY_UFF] = "UFF",
+                                      [TT_GEOMETRY_ETKDG] = "ETKDG alone"};
+  printf("\ngeometries: ");
+  const char *comma = "";
+  for (int g = TT_GEOMETRY_GIVEN; g <= TT_GEOMETRY_ETKDG; g++)
+    if (s->geometry[g]) printf("%s%s %llu", comma, names[g], (number)s->geometry[g]), comma = ", ";
+  printf("\ntook %.1f s, %.0f molecules/s\n", s->seconds, (double)molecules / s->seconds);
+  if (o->valid_fraction > 0 && s->molecules[TT_VALID] == 0)
+    fprintf(stderr,
+            "twotrack: warning: no molecule fell to validation; use a larger --valid-fraction for so few\n");
+}
+
+int tt_cli_store_build(int argc, char **argv) {
+  tt_build_options options = {.recipe = tt_chem_recipe_default(), .seed = 1, .valid_fraction = 0.02};
+  options.files = calloc((size_t)argc, sizeof *options.files);
+  if (!options.files) return fprintf(stderr, "twotrack store build: out of memory\n"), 1;
+  int stop = read_options(argc, argv, &options), code = stop == 1 ? 0 : stop;
+  if (!stop) {
+    tt_comm comm;
+    tt_build_summary summary;
+    if (tt_comm_start(&comm) != TT_OK) tt_comm_abort(&comm);
+    code = tt_store_build(&comm, &options, &summary) != TT_OK;
+    if (code == 0 && comm.rank == 0) print_summary(&options, &summary);
+    tt_comm_finish(&comm);
+  }
+  free(options.files);
+  return code;
+}

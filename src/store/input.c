@@ -1,0 +1,141 @@
+#include "store/input.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "core/memory.h"
+
+enum { READ_AHEAD = 1 << 18, LONGEST = 2 << 20, LONGEST_NAME = 200 };
+
+struct tt_input {
+  char *path;
+  tt_input_kind kind;
+  gzFile file;
+  int64_t size;
+  uint64_t number; // lines, or records, so far
+  char *ahead;     // READ_AHEAD bytes: [at, filled) are still to be used
+  size_t at, filled;
+  char *text; // what is being put together
+  size_t length, capacity;
+};
+
+tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind) {
+  *input = NULL;
+  struct stat s;
+  if (stat(path, &s) != 0) return tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  if (!S_ISREG(s.st_mode))
+    return tt_fail(TT_ERR_IO, "cannot read %s: not a file (each rank reads it for itself)", path);
+  tt_input *in = calloc(1, sizeof *in);
+  if (!in) return tt_fail(TT_ERR_MEMORY, "out of memory reading %s", path);
+  in->kind = kind, in->size = s.st_size, in->path = strdup(path), in->ahead = malloc(READ_AHEAD);
+  errno = 0;
+  in->file = gzopen(path, "rbe");
+  int why = errno;
+  if (in->file && in->path && in->ahead) return *input = in, TT_OK;
+  tt_input_close(in);
+  return why ? tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(why))
+             : tt_fail(TT_ERR_MEMORY, "out of memory reading %s", path);
+}
+
+void tt_input_close(tt_input *in) {
+  if (!in) return;
+  if (in->file) gzclose(in->file);
+  free(in->path), free(in->ahead), free(in->text), free(in);
+}
+
+int64_t tt_input_position(tt_input *in) {
+  return gzoffset(in->file);
+}
+
+int64_t tt_input_size(const tt_input *in) {
+  return in->size;
+}
+
+static tt_status fill(tt_input *in) {
+  in->at = in->filled = 0;
+  int n = gzread(in->file, in->ahead, READ_AHEAD);
+  if (n > 0) return in->filled = (size_t)n, TT_OK;
+  int code = Z_OK; // the end of a gzip file that is cut short looks like the end of a whole one until asked
+  const char *why = gzerror(in->file, &code);
+  if (n == 0 && (code == Z_OK || code == Z_STREAM_END)) return TT_OK;
+  if (code == Z_ERRNO) why = strerror(errno);
+  if (code == Z_BUF_ERROR) why = "the gzip file is cut short";
+  return tt_fail(TT_ERR_IO, "cannot read %s: %s", in->path, why);
+}
+
+// Appends the next line, without its end, to the text; *end: there was none. What is too long is cut.
+static tt_status append_line(tt_input *in, bool *end) {
+  *end = true;
+  for (;;) {
+    if (in->at == in->filled) TT_TRY(fill(in));
+    if (in->filled == 0) return TT_OK;
+    *end = false;
+    const char *from = in->ahead + in->at, *feed = memchr(from, '\n', in->filled - in->at);
+    size_t bytes = feed ? (size_t)(feed - from) : in->filled - in->at;
+    in->at += bytes + (feed != NULL);
+    if (bytes > LONGEST - in->length) bytes = LONGEST - in->length;
+    TT_TRY(tt_reserve(&in->text, &in->capacity, in->length + bytes + 1, 1, "a line of a file"));
+    memcpy(in->text + in->length, from, bytes);
+    in->length += bytes;
+    if (!feed) continue;
+    if (in->length && in->text[in->length - 1] == '\r') in->length--;
+    return TT_OK;
+  }
+}
+
+static bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n';
+}
+
+static void name_it(tt_input_record *record, const char *name, size_t length) {
+  record->name = name;
+  record->name_length = length < LONGEST_NAME ? length : LONGEST_NAME;
+}
+
+static tt_status next_smiles(tt_input *in, tt_input_record *record, bool *end) {
+  for (;;) {
+    in->length = 0;
+    TT_TRY(append_line(in, end));
+    if (*end) return TT_OK;
+    record->number = ++in->number;
+    size_t first = 0, last;
+    while (first < in->length && is_space(in->text[first])) first++;
+    for (last = first; last < in->length && !is_space(in->text[last]);) last++;
+    if (first == last || in->text[first] == '#') continue;
+    record->text = in->text + first, record->length = last - first;
+    name_it(record, record->text, record->length);
+    return TT_OK;
+  }
+}
+
+static tt_status next_sdf(tt_input *in, tt_input_record *record, bool *end) {
+  in->length = 0;
+  bool blank = true;
+  for (;;) {
+    size_t start = in->length;
+    bool none;
+    TT_TRY(append_line(in, &none));
+    if (none) break;
+    if (in->length - start >= 4 && memcmp(in->text + start, "$$$$", 4) == 0) {
+      blank = false, in->length = start;
+      break;
+    }
+    for (size_t k = start; k < in->length && blank; k++) blank = is_space(in->text[k]);
+    if (in->length < LONGEST) in->text[in->length++] = '\n';
+  }
+  *end = blank; // blank lines after the last "$$$$" are no record
+  if (blank) return TT_OK;
+  record->number = ++in->number;
+  record->text = in->text, record->length = in->length;
+  const char *feed = in->length ? memchr(in->text, '\n', in->length) : NULL;
+  name_it(record, in->text, feed ? (size_t)(feed - in->text) : in->length);
+  return TT_OK;
+}
+
+tt_status tt_input_next(tt_input *in, tt_input_record *record, bool *end) {
+  return in->kind == TT_INPUT_SMILES ? next_smiles(in, record, end) : next_sdf(in, record, end);
+}

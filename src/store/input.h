@@ -1,0 +1,41 @@
+// Reads molecules' texts, one record at a time, from a SMILES or SDF file, plain or gzipped.
+#ifndef TT_STORE_INPUT_H
+#define TT_STORE_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+typedef enum {
+  TT_INPUT_SMILES, // a line a molecule: SMILES, then if you like white space and anything; '#' starts a
+                   // comment line
+  TT_INPUT_SDF,    // records that end with a line "$$$$"
+} tt_input_kind;
+
+typedef struct {
+  uint64_t number; // SMILES: line of the file, from 1; SDF: record of the file, from 1
+  const char
+      *text;     // SMILES: the SMILES alone; SDF: the record with its line feeds. Valid until the next call
+  size_t length; // cut at 2 MiB, far more than any molecule that can be used
+  const char *name;   // what to call it in a list: the SMILES, or the record's first line; not terminated
+  size_t name_length; // at most 200
+} tt_input_record;
+
+typedef struct tt_input tt_input;
+
+// Opens a regular file. TT_ERR_IO, TT_ERR_MEMORY.
+tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind);
+
+// The next record; *end is true when there is none. Blank lines and comments are passed over. TT_ERR_IO
+// (cannot be read, or a gzip file that is cut short or damaged), TT_ERR_MEMORY.
+tt_status tt_input_next(tt_input *input, tt_input_record *record, bool *end);
+
+// Bytes of the file read so far, and its size.
+int64_t tt_input_position(tt_input *input);
+int64_t tt_input_size(const tt_input *input);
+
+void tt_input_close(tt_input *input); // fine on NULL
+
+#endif
