@@ -24,6 +24,17 @@ int embedding_seed(std::uint64_t seed, int conformer) {
   return static_cast<int>(tt_stream(seed, 0x636f6e66u, static_cast<std::uint64_t>(conformer)) >> 33);
 }
 
+// RDKit gives up on some molecules (cages, metal complexes) by throwing: they are failures like others.
+template <class Work> bool tried(Work work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc &) {
+    throw;
+  } catch (const std::exception &) {
+    return false;
+  }
+}
+
 // One conformer more, by its own seed: conformer c stays the same when more of them are asked for.
 bool embed(RDKit::RWMol &molecule, const tt_chem_recipe &recipe, std::uint64_t seed, int conformer) {
   RDKit::DGeomHelpers::EmbedParameters parameters = RDKit::DGeomHelpers::ETKDGv3;
@@ -31,10 +42,11 @@ bool embed(RDKit::RWMol &molecule, const tt_chem_recipe &recipe, std::uint64_t s
   parameters.clearConfs = false;
   parameters.maxIterations = static_cast<unsigned>(recipe.embed_iterations);
   parameters.randomSeed = embedding_seed(seed, conformer);
-  if (RDKit::DGeomHelpers::EmbedMolecule(molecule, parameters) >= 0) return true;
+  auto attempt = [&] { return RDKit::DGeomHelpers::EmbedMolecule(molecule, parameters) >= 0; };
+  if (tried(attempt)) return true;
   parameters.useRandomCoords =
       true; // gets through where the distance matrix's eigenvectors do not: cages, big rings
-  return RDKit::DGeomHelpers::EmbedMolecule(molecule, parameters) >= 0;
+  return tried(attempt);
 }
 
 using Field = std::unique_ptr<ForceFields::ForceField>;
@@ -74,9 +86,9 @@ tt_geometry generate_conformers(RDKit::RWMol &molecule, const tt_chem_recipe &re
     throw Refusal("embedding", "no conformer found within the iteration limit");
   // The copy makes a half-done relaxation of one field invisible to the next.
   RDKit::RWMol embedded(molecule);
-  if (relax_mmff(molecule, recipe.optimise_iterations)) return TT_GEOMETRY_MMFF;
+  if (tried([&] { return relax_mmff(molecule, recipe.optimise_iterations); })) return TT_GEOMETRY_MMFF;
   molecule = embedded;
-  if (relax_uff(molecule, recipe.optimise_iterations)) return TT_GEOMETRY_UFF;
+  if (tried([&] { return relax_uff(molecule, recipe.optimise_iterations); })) return TT_GEOMETRY_UFF;
   molecule = embedded;
   return TT_GEOMETRY_ETKDG;
 }
