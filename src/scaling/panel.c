@@ -139,22 +139,32 @@ static bool in_box(tt_box b, tt_point p) {
   return p.x >= b.x && p.x <= b.x + b.width && p.y >= b.y && p.y <= b.y + b.height;
 }
 
-static int points_in(const layout *l, tt_box box) {
+// How much of what is drawn crosses the box: logged points, and the lines of means and validations in small
+// steps.
+static int drawn_in(const layout *l, tt_box box) {
+  enum { STEPS = 16 };
+  tt_term term = l->panel->term;
   int found = 0;
   for (int i = 0; i < l->count; i++) {
-    const tt_series *all[2] = {&l->curves[i].curve->train, &l->curves[i].curve->valid};
-    for (int s = l->curves[i].raw.opacity > 0 ? 0 : 1; s < 2; s++)
-      for (size_t k = 0; k < all[s]->count; k++) {
-        double v = all[s]->value[l->panel->term][k];
-        found += tt_curve_drawable(v) && in_box(box, at(l, all[s]->samples[k], v));
+    const tt_series *train = &l->curves[i].curve->train, *valid = &l->curves[i].curve->valid;
+    for (size_t k = 0; k < train->count && l->curves[i].raw.opacity > 0; k++)
+      found += tt_curve_drawable(train->value[term][k]) &&
+               in_box(box, at(l, train->samples[k], train->value[term][k]));
+    const means lines[2] = {l->mean[i], {valid->count, valid->samples, valid->value[term]}};
+    for (int line = 0; line < 2; line++)
+      for (size_t k = 0; k + 1 < lines[line].count; k++) {
+        if (!tt_curve_drawable(lines[line].y[k]) || !tt_curve_drawable(lines[line].y[k + 1])) continue;
+        tt_point from = at(l, lines[line].x[k], lines[line].y[k]),
+                 to = at(l, lines[line].x[k + 1], lines[line].y[k + 1]);
+        for (int s = 0; s <= STEPS; s++)
+          found += in_box(
+              box, (tt_point){from.x + (to.x - from.x) * s / STEPS, from.y + (to.y - from.y) * s / STEPS});
       }
-    for (size_t k = 0; k < l->mean[i].count; k++)
-      found += in_box(box, at(l, l->mean[i].x[k], l->mean[i].y[k]));
   }
   return found;
 }
 
-// The dashed line of a baseline, labelled where the fewest points are in the way. Several runs on one data
+// The dashed line of a baseline, labelled where least is in the way. Several runs on one data
 // set have the same baseline: it is drawn once.
 static void draw_baselines(tt_canvas *canvas, const layout *l) {
   static const double dash[2] = {4, 3};
@@ -173,10 +183,10 @@ static void draw_baselines(tt_canvas *canvas, const layout *l) {
     tt_box best = {0};
     int fewest = -1;
     for (int below = 0; below <= 1; below++)
-      for (int k = 0; k <= 4; k++) {
-        tt_box box = {frame.x + 5 + (frame.width - width - 10) * k / 4, below ? y + 1 : y - 14, width, 13};
+      for (int k = 0; k <= 8; k++) {
+        tt_box box = {frame.x + 5 + (frame.width - width - 10) * k / 8, below ? y + 1 : y - 14, width, 13};
         if (box.y < frame.y || box.y + box.height > frame.y + frame.height) continue;
-        int found = points_in(l, box);
+        int found = drawn_in(l, box);
         if (fewest < 0 || found <= fewest) best = box, fewest = found;
       }
     tt_canvas_begin(canvas, frame, "baseline", names[term]);
