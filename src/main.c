@@ -1,4 +1,5 @@
 // twotrack: the table of subcommands; nothing else.
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static void usage(FILE *out) {
 
 int main(int argc, char **argv) {
   tt_cpu_startup(argv);
+  signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is then an error that is reported, like a full disk
   if (argc >= 2 && strcmp(argv[1], "--version") == 0) return printf("twotrack %s (%s)\n", TT_VERSION, TT_COMMIT) < 0;
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;
   if (argc < 2) return usage(stderr), 2;
