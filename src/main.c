@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "build_config.h"
 #include "cpu/startup.h"
 
 static const tt_command commands[] = {
@@ -24,7 +23,7 @@ static void usage(FILE *out) {
 int main(int argc, char **argv) {
   tt_cpu_startup(argv);
   signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is then an error that is reported, like a full disk
-  if (argc >= 2 && strcmp(argv[1], "--version") == 0) return printf("twotrack %s (%s)\n", TT_VERSION, TT_COMMIT) < 0;
+  if (argc >= 2 && strcmp(argv[1], "--version") == 0) return tt_cli_version();
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;
   if (argc < 2) return usage(stderr), 2;
   for (const tt_command *c = commands; c->name; c++)

@@ -14,5 +14,6 @@ int tt_cli_plot(int argc, char **argv);
 int tt_cli_store(int argc, char **argv);
 int tt_cli_store_build(int argc, char **argv);
 int tt_cli_train(int argc, char **argv);
+int tt_cli_version(void);
 
 #endif

@@ -2,13 +2,13 @@
 
 #include <time.h>
 
-#include "build_config.h"
+#include "core/version.h"
 #include "train/hardware.h"
 #include "train/runlog.h"
 
 static json_t *number(double value) { return tt_runlog_number(value); }
 
-static json_t *code_version(void) { return json_string("twotrack " TT_VERSION " (" TT_COMMIT ")"); }
+static json_t *code_version(void) { return json_sprintf("twotrack %s", tt_version()); }
 
 // Parameters counted three ways are what power laws are fitted to: all, and those outside embedding tables.
 static json_t *parameter_counts(const tt_parameters *p) {
