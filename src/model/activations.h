@@ -93,6 +93,7 @@ void tt_affine_forward(const tt_pass *p, const float *x, int64_t rows, int in, i
 void tt_affine_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int in, int out, tt_affine at,
                         float *dx, bool accumulate);
 
+// ---- the steps of a pass ----
 void tt_embedding_forward(const tt_pass *p);
 void tt_embedding_backward(const tt_pass *p);
 void tt_block_forward(const tt_pass *p, int layer);

@@ -1,5 +1,7 @@
 #include "store/header.h"
 
+#include "core/h5_image.h"
+
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,50 +123,12 @@ static tt_status put_attributes(const char *path, hid_t file, uint32_t number, t
   return put_text(path, file, "recipe", info->recipe);
 }
 
-// HDF5 1.10 crashes when closing a file fails (disk full), so it never writes to the disk: its core driver
-// makes the file in memory, and keeps only what was written, which is the header; the arrays are allocated
-// and not written.
-typedef struct {
-  char *data;
-  size_t bytes;
-} image;
-
-static void *image_resize(void *old, size_t bytes, H5FD_file_image_op_t operation, void *context) {
-  (void)operation;
-  image *im = context;
-  char *data = realloc(old, bytes);
-  if (!data) return NULL;
-  if (bytes > im->bytes) memset(data + im->bytes, 0, bytes - im->bytes);
-  im->data = data, im->bytes = bytes;
-  return data;
-}
-
-// HDF5 lets go of the memory when it closes the file: then it is ours.
-static herr_t image_release(void *data, H5FD_file_image_op_t operation, void *context) {
-  (void)data, (void)operation, (void)context;
-  return 0;
-}
-
-static void *context_share(void *context) {
-  return context;
-}
-static herr_t context_release(void *context) {
-  (void)context;
-  return 0;
-}
-
 static tt_status make(const char *path, uint32_t number, tt_split split, const tt_store_info *info,
-                      const tt_shard_layout *layout, image *im) {
+                      const tt_shard_layout *layout, tt_h5_image *im) {
   tt_status status = TT_OK;
   hsize_t bytes = 0;
-  H5FD_file_image_callbacks_t callbacks = {.image_realloc = image_resize,
-                                           .image_free = image_release,
-                                           .udata = im,
-                                           .udata_copy = context_share,
-                                           .udata_free = context_release};
   hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE), file = H5I_INVALID_HID;
-  H5_TRY(status, TT_ERR_IO, path, H5Pset_fapl_core(access, TT_SHARD_HEADER, false), done);
-  H5_TRY(status, TT_ERR_IO, path, H5Pset_file_image_callbacks(access, &callbacks), done);
+  H5_TRY(status, TT_ERR_IO, path, tt_h5_image_use(access, TT_SHARD_HEADER, im), done);
   H5_TRY(status, TT_ERR_IO, path, H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110), done);
   H5_TRY(status, TT_ERR_IO, path, H5Pset_meta_block_size(access, TT_SHARD_HEADER), done);
   H5_TRY(status, TT_ERR_IO, path, H5Pset_small_data_block_size(access, 0), done);
@@ -191,7 +155,7 @@ done:
 tt_status tt_header_make(const char *path, uint32_t number, tt_split split, const tt_store_info *info,
                          const tt_shard_layout *layout, void *header) {
   quiet();
-  image im = {0};
+  tt_h5_image im = {0};
   tt_status status = make(path, number, split, info, layout, &im);
   if (status == TT_OK && im.data) memcpy(header, im.data, TT_SHARD_HEADER);
   free(im.data);

@@ -2,6 +2,7 @@
 // disk, for HDF5 1.10 crashes at the exit of a process in which closing a file failed (disk full). All of the
 // structure lies at the front of the file, where it is read in one go; the tensors' places behind it are
 // allotted, not written.
+#include "core/h5_image.h"
 #include "train/checkpoint_parts.h"
 
 #include <stdlib.h>
@@ -82,51 +83,14 @@ static bool put_state(hid_t file, const tt_checkpoint_info *info) {
          put_text(file, "digest", info->digest.text);
 }
 
-// The bytes of a file that HDF5's core driver makes, which end where it has written last.
-typedef struct {
-  char *data;
-  size_t bytes;
-} image;
-
-static void *image_resize(void *old, size_t bytes, H5FD_file_image_op_t operation, void *context) {
-  (void)operation;
-  image *im = context;
-  char *data = realloc(old, bytes);
-  if (!data) return NULL;
-  if (bytes > im->bytes) memset(data + im->bytes, 0, bytes - im->bytes);
-  im->data = data, im->bytes = bytes;
-  return data;
-}
-
-// HDF5 lets go of the memory when it closes the file: then it is ours.
-static herr_t image_release(void *data, H5FD_file_image_op_t operation, void *context) {
-  (void)data, (void)operation, (void)context;
-  return 0;
-}
-
-static void *context_share(void *context) {
-  return context;
-}
-
-static herr_t context_release(void *context) {
-  (void)context;
-  return 0;
-}
-
 // Makes the file without the values; info->at and info->buffer_at get the tensors' places, *size the size of
 // the whole. The structure gets `front` bytes at the front; with 0 it lies between the tensors, which are
 // then of one element each.
-static tt_status put_structure(const char *path, tt_checkpoint_info *info, size_t front, image *im,
+static tt_status put_structure(const char *path, tt_checkpoint_info *info, size_t front, tt_h5_image *im,
                                hsize_t *size) {
-  H5FD_file_image_callbacks_t callbacks = {.image_realloc = image_resize,
-                                           .image_free = image_release,
-                                           .udata = im,
-                                           .udata_copy = context_share,
-                                           .udata_free = context_release};
-  *im = (image){0};
+  *im = (tt_h5_image){0};
   hid_t access = tt_h5_access(), create = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_fapl_core(access, IMAGE_STEP, 0);
-  H5Pset_file_image_callbacks(access, &callbacks);
+  tt_h5_image_use(access, IMAGE_STEP, im);
   H5Pset_small_data_block_size(access, 0);
   if (front) H5Pset_meta_block_size(access, front);
   H5Pset_obj_track_times(create, 0);
@@ -148,7 +112,7 @@ static tt_status put_structure(const char *path, tt_checkpoint_info *info, size_
 
 tt_status tt_checkpoint_structure(const char *path, tt_checkpoint_info *info, char **front,
                                   size_t *front_bytes, int64_t *file_bytes) {
-  image im;
+  tt_h5_image im;
   hsize_t room, size;
   *front = NULL;
   if (info->state.config && strlen(info->state.config) > TT_CHECKPOINT_CONFIG_MOST)
