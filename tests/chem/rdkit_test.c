@@ -232,6 +232,7 @@ static void check_sdf_round_trip(const char *smiles, bool v3000, bool hydrogens,
   assert_int_equal(back.geometry, TT_GEOMETRY_GIVEN);
   assert_int_equal(hydrogens, back.molecule.atoms == original.molecule.atoms);
   check_same_geometry(&back.molecule, &original.molecule);
+  tt_chem_record_free(&back);
   assert_int_equal(tt_chem_make_given(&back, from_sdf, &recipe, xyz, 1, atoms - 1), TT_ERR_DATA);
   free(from_sdf), free(from_smiles), free(xyz);
   tt_chem_record_free(&original);
