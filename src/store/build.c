@@ -392,11 +392,11 @@ static void describe(build *b) {
   for (int k = 0; k < o->file_count; k++) *(o->files[k].kind == TT_INPUT_SDF ? &sdf : &smiles) = true;
   char generated[200] = "";
   if (smiles)
-    snprintf(generated, sizeof generated,
-             "SMILES: up to %d conformers by ETKDGv3 with hydrogens (%d attempts, twice), MMFF94, else UFF, "
-             "else as "
-             "embedded (%d steps)",
-             r->conformers, r->embed_iterations, r->optimise_iterations);
+    snprintf(
+        generated, sizeof generated,
+        "SMILES: ETKDGv3 with hydrogens, conformers %d, attempts %d and as many from random coordinates; "
+        "MMFF94, else UFF, steps %d",
+        r->conformers, r->embed_iterations, r->optimise_iterations);
   snprintf(b->info.recipe, sizeof b->info.recipe, "%s%s%s", generated, smiles && sdf ? "; " : "",
            sdf ? "SDF: coordinates of the file" : "");
 }
