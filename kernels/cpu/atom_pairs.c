@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-TT_KERNEL static void add(int64_t count, const float *from, float *to) {
+static void add(int64_t count, const float *from, float *to) {
   for (int64_t c = 0; c < count; c++) to[c] += from[c];
 }
 
-void tt_cpu_atom_pairs_add(const tt_batch *batch, int dim, const float *a, float *pair) {
+void TT_CPU(atom_pairs_add)(const tt_batch *batch, int dim, const float *a, float *pair) {
   for (int m = 0; m < batch->molecules; m++) {
     int64_t length = batch->length[m], run = (length - 1) * dim;
     float *to = pair + batch->pair_offset[m] * dim;
@@ -16,7 +16,7 @@ void tt_cpu_atom_pairs_add(const tt_batch *batch, int dim, const float *a, float
   }
 }
 
-void tt_cpu_atom_pairs_get(const tt_batch *batch, int dim, const float *pair, float *a) {
+void TT_CPU(atom_pairs_get)(const tt_batch *batch, int dim, const float *pair, float *a) {
   for (int m = 0; m < batch->molecules; m++) {
     int64_t length = batch->length[m], run = (length - 1) * dim;
     const float *from = pair + batch->pair_offset[m] * dim;

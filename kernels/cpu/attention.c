@@ -11,7 +11,7 @@ static int padded(int length) {
   return (length + TT_LANES - 1) / TT_LANES * TT_LANES;
 }
 
-size_t tt_cpu_attention_scratch(int length) {
+size_t TT_CPU(attention_scratch)(int length) {
   return (size_t)length * padded(length);
 }
 
@@ -27,36 +27,37 @@ static tt_matrix transposed(tt_matrix a) {
 
 // Softmax of each row of logits (count, stride) plus what stands in prob (count; rows `length` apart), which
 // it replaces. The rows of logits are padded to whole lanes.
-TT_KERNEL static void softmax(int count, int stride, float *logits, int length, float *prob) {
+static void softmax(int count, int stride, float *logits, int length, float *prob) {
   for (int i = 0; i < count; i++, logits += stride, prob += length) {
     for (int j = 0; j < count; j++) logits[j] += prob[j];
     for (int j = count; j < stride; j++) logits[j] = -INFINITY;
     tt_lanes top = TT_LOAD(logits), sum = {0};
     for (int j = TT_LANES; j < stride; j += TT_LANES) {
       tt_lanes other = TT_LOAD(logits + j);
-      top = TT_LANE_LARGER(other, top);
+      top = tt_lanes_larger(other, top);
     }
-    float largest = top[0];
-    for (int l = 1; l < TT_LANES; l++) largest = top[l] > largest ? top[l] : largest;
+    float largest = tt_lane_largest(top);
     for (int j = 0; j < stride; j++) logits[j] = tt_expf(logits[j] - largest);
     for (int j = 0; j < stride; j += TT_LANES) sum += TT_LOAD(logits + j);
-    float scale = 1.0f / TT_LANE_SUM(sum);
+    float scale = 1.0f / tt_lane_sum(sum);
     for (int j = 0; j < count; j++) prob[j] = logits[j] * scale;
   }
 }
 
-void tt_cpu_attention(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
-                      const float *bias, float *prob, float *scratch) {
+void TT_CPU(attention)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
+                       const float *bias, float *prob, float *scratch) {
   float alpha = 1.0f / sqrtf((float)head_dim);
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m], count = length - first, stride = padded(count);
     int64_t token = batch->token_offset[m] + first, pairs = (int64_t)length * length;
     float *at = prob + batch->pair_offset[m] * heads;
-    tt_transpose((int)pairs, heads, bias + batch->pair_offset[m] * heads, heads, at,
-                 pairs); // each head's bias together
+    TT_CPU(transpose)
+    ((int)pairs, heads, bias + batch->pair_offset[m] * heads, heads, false, at,
+     pairs); // each head's bias together
     for (int h = 0; h < heads; h++, at += pairs) {
-      tt_product(count, count, head_dim, alpha, part_of(qkv, token, heads, head_dim, h, 0),
-                 transposed(part_of(qkv, token, heads, head_dim, h, 1)), scratch, stride, false);
+      TT_CPU(product)
+      (count, count, head_dim, alpha, part_of(qkv, token, heads, head_dim, h, 0),
+       transposed(part_of(qkv, token, heads, head_dim, h, 1)), scratch, stride, false);
       for (int i = 0; i < length; i++) // positions that take no part
         memset(at + (int64_t)i * length, 0, (size_t)(i < first ? length : first) * sizeof *at);
       softmax(count, stride, scratch, length, at + (int64_t)first * length + first);
@@ -65,20 +66,20 @@ void tt_cpu_attention(const tt_batch *batch, int first, int heads, int head_dim,
 }
 
 // Each row of d (count; rows `length` apart) becomes p (d - sum p d): the gradient of its logits.
-TT_KERNEL static void softmax_backward(int count, int length, const float *p, float *d) {
+static void softmax_backward(int count, int length, const float *p, float *d) {
   for (int i = 0; i < count; i++, p += length, d += length) {
     tt_lanes products = {0};
     int j = 0;
     for (; j + TT_LANES <= count; j += TT_LANES) products += TT_LOAD(p + j) * TT_LOAD(d + j);
     for (int l = 0; j + l < count; l++) products[l] += p[j + l] * d[j + l];
-    float sum = TT_LANE_SUM(products);
+    float sum = tt_lane_sum(products);
     TT_INDEPENDENT
     for (j = 0; j < count; j++) d[j] = p[j] * (d[j] - sum);
   }
 }
 
-void tt_cpu_attention_backward(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
-                               const float *prob, float *dprob, float *dqkv, float *dbias, float *scratch) {
+void TT_CPU(attention_backward)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
+                                const float *prob, float *dprob, float *dqkv, float *dbias, float *scratch) {
   (void)scratch;
   int64_t row = 3 * (int64_t)heads * head_dim;
   float alpha = 1.0f / sqrtf((float)head_dim);
@@ -94,59 +95,63 @@ void tt_cpu_attention_backward(const tt_batch *batch, int first, int heads, int 
       softmax_backward(length - first, length, p + corner, d + corner);
       tt_matrix logits = {d, length, 1};
       float *dq = dqkv + token * row + (int64_t)h * head_dim, *dk = dq + (int64_t)heads * head_dim;
-      tt_product(length, head_dim, length, alpha, logits, part_of(qkv, token, heads, head_dim, h, 1), dq, row,
-                 false);
-      tt_product(length, head_dim, length, alpha, transposed(logits),
-                 part_of(qkv, token, heads, head_dim, h, 0), dk, row, false);
+      TT_CPU(product)
+      (length, head_dim, length, alpha, logits, part_of(qkv, token, heads, head_dim, h, 1), dq, row, false);
+      TT_CPU(product)
+      (length, head_dim, length, alpha, transposed(logits), part_of(qkv, token, heads, head_dim, h, 0), dk,
+       row, false);
     }
-    tt_transpose(heads, (int)pairs, dprob + batch->pair_offset[m] * heads, pairs,
-                 dbias + batch->pair_offset[m] * heads, heads);
+    TT_CPU(transpose)
+    (heads, (int)pairs, dprob + batch->pair_offset[m] * heads, pairs, false,
+     dbias + batch->pair_offset[m] * heads, heads);
   }
 }
 
-void tt_cpu_attention_values(const tt_batch *batch, int heads, int head_dim, const float *prob,
-                             const tt_dropout *d, const float *qkv, float *out, float *scratch) {
+void TT_CPU(attention_values)(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                              const tt_dropout *d, const float *qkv, float *out, float *scratch) {
   int64_t row = (int64_t)heads * head_dim;
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m];
     int64_t token = batch->token_offset[m], pairs = (int64_t)length * length;
     const float *p = prob + batch->pair_offset[m] * heads;
-    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    tt_mask_stream stream = TT_CPU(mask_stream_of)(d, batch->sample[m]);
     for (int h = 0; h < heads; h++, p += pairs) {
       tt_matrix kept = {p, length, 1};
       if (stream.threshold > 0) {
-        tt_mask_head(&stream, h, length, scratch);
-        tt_mask_multiply(pairs, p, scratch, scratch);
+        TT_CPU(mask_head)(&stream, h, length, scratch);
+        TT_CPU(mask_multiply)(pairs, p, scratch, scratch);
         kept.at = scratch;
       }
-      tt_product(length, head_dim, length, 1.0f, kept, part_of(qkv, token, heads, head_dim, h, 2),
-                 out + token * row + (int64_t)h * head_dim, row, false);
+      TT_CPU(product)
+      (length, head_dim, length, 1.0f, kept, part_of(qkv, token, heads, head_dim, h, 2),
+       out + token * row + (int64_t)h * head_dim, row, false);
     }
   }
 }
 
-void tt_cpu_attention_values_backward(const tt_batch *batch, int heads, int head_dim, const float *prob,
-                                      const tt_dropout *d, const float *qkv, const float *dout, float *dprob,
-                                      float *dqkv, float *scratch) {
+void TT_CPU(attention_values_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                                       const tt_dropout *d, const float *qkv, const float *dout, float *dprob,
+                                       float *dqkv, float *scratch) {
   int64_t row = (int64_t)heads * head_dim;
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m];
     int64_t token = batch->token_offset[m], pairs = (int64_t)length * length;
     const float *p = prob + batch->pair_offset[m] * heads;
     float *dp = dprob + batch->pair_offset[m] * heads;
-    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    tt_mask_stream stream = TT_CPU(mask_stream_of)(d, batch->sample[m]);
     for (int h = 0; h < heads; h++, p += pairs, dp += pairs) {
       tt_matrix gradient = {dout + token * row + (int64_t)h * head_dim, row, 1}, kept = {p, length, 1};
-      tt_product(length, length, head_dim, 1.0f, gradient,
-                 transposed(part_of(qkv, token, heads, head_dim, h, 2)), dp, length, false);
+      TT_CPU(product)
+      (length, length, head_dim, 1.0f, gradient, transposed(part_of(qkv, token, heads, head_dim, h, 2)), dp,
+       length, false);
       if (stream.threshold > 0) {
-        tt_mask_head(&stream, h, length, scratch);
-        tt_mask_multiply(pairs, dp, scratch, dp);
-        tt_mask_multiply(pairs, p, scratch, scratch);
+        TT_CPU(mask_head)(&stream, h, length, scratch);
+        TT_CPU(mask_multiply)(pairs, dp, scratch, dp);
+        TT_CPU(mask_multiply)(pairs, p, scratch, scratch);
         kept.at = scratch;
       }
       float *dv = dqkv + token * 3 * row + 2 * row + (int64_t)h * head_dim;
-      tt_product(length, head_dim, length, 1.0f, transposed(kept), gradient, dv, 3 * row, false);
+      TT_CPU(product)(length, head_dim, length, 1.0f, transposed(kept), gradient, dv, 3 * row, false);
     }
   }
 }

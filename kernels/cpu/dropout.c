@@ -45,7 +45,7 @@ static TT_INLINE void apply_elements(const task *t, int64_t at, int64_t count, c
   }
 }
 
-TT_KERNEL static void apply(const task *t, int64_t at, int64_t count, const float *mask) {
+static void apply(const task *t, int64_t at, int64_t count, const float *mask) {
   apply_elements(t, at, count, mask);
 }
 
@@ -67,7 +67,7 @@ static void run(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int di
   memset(c2, 0, sizeof c2);
   int blocks = (dim + TT_MASK_WORDS - 1) / TT_MASK_WORDS; // a row
   for (int m = 0; m < batch->molecules; m++) {
-    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    tt_mask_stream stream = TT_CPU(mask_stream_of)(d, batch->sample[m]);
     int64_t length = batch->length[m], drawn = rows == TT_ROWS_PAIRS ? length * length : length;
     int copies = rows == TT_ROWS_PAIRS_SHARED ? (int)length : 1; // a shared mask serves every first index
     int64_t base = (rows == TT_ROWS_TOKENS ? batch->token_offset[m] : batch->pair_offset[m]) * dim;
@@ -86,7 +86,7 @@ static void run(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int di
         count += end, block += end;
         if (block == blocks) block = 0, row++;
       }
-      tt_mask_draw(&stream, count, c1, c2, c3, mask);
+      TT_CPU(mask_draw)(&stream, count, c1, c2, c3, mask);
       for (int copy = 0; copy < copies; copy++) {
         int64_t origin = base + copy * length * dim;
         if (dim % TT_MASK_WORDS == 0) { // blocks lie end to end
@@ -107,18 +107,18 @@ static void run(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int di
   }
 }
 
-void tt_cpu_dropout(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int dim, const float *in,
-                    float *out, bool accumulate) {
+void TT_CPU(dropout)(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int dim, const float *in,
+                     float *out, bool accumulate) {
   run(batch, rows, d, dim, &(task){.kind = accumulate ? ADD : COPY, .a = in, .out = out});
 }
 
-void tt_cpu_gate_add(const tt_batch *batch, const tt_dropout *d, int dim, const float *gate, const float *u,
-                     float *pair) {
+void TT_CPU(gate_add)(const tt_batch *batch, const tt_dropout *d, int dim, const float *gate, const float *u,
+                      float *pair) {
   run(batch, TT_ROWS_PAIRS_SHARED, d, dim, &(task){.kind = GATE_ADD, .a = gate, .b = u, .out = pair});
 }
 
-void tt_cpu_gate_backward(const tt_batch *batch, const tt_dropout *d, int dim, const float *dpair,
-                          const float *gate, const float *u, float *dgate, float *du) {
+void TT_CPU(gate_backward)(const tt_batch *batch, const tt_dropout *d, int dim, const float *dpair,
+                           const float *gate, const float *u, float *dgate, float *du) {
   run(batch, TT_ROWS_PAIRS_SHARED, d, dim,
       &(task){.kind = GATE_BACKWARD, .a = dpair, .b = gate, .c = u, .out = dgate, .out2 = du});
 }

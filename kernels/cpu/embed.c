@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-TT_KERNEL static void add_row(int dim, const float *from, float *to) {
+static void add_row(int dim, const float *from, float *to) {
   for (int c = 0; c < dim; c++) to[c] += from[c];
 }
 
-void tt_cpu_embed_tokens(const tt_batch *batch, int dim, const float *token, const float *atom,
-                         const float *degree, const float *vnode, float *x) {
+void TT_CPU(embed_tokens)(const tt_batch *batch, int dim, const float *token, const float *atom,
+                          const float *degree, const float *vnode, float *x) {
   size_t bytes = (size_t)dim * sizeof *x;
   for (int m = 0; m < batch->molecules; m++) {
     int64_t row = batch->token_offset[m];
@@ -25,8 +25,8 @@ void tt_cpu_embed_tokens(const tt_batch *batch, int dim, const float *token, con
   }
 }
 
-void tt_cpu_embed_tokens_backward(const tt_batch *batch, int dim, const float *dx, float *dtoken,
-                                  float *datom, float *ddegree, float *dvnode) {
+void TT_CPU(embed_tokens_backward)(const tt_batch *batch, int dim, const float *dx, float *dtoken,
+                                   float *datom, float *ddegree, float *dvnode) {
   for (int m = 0; m < batch->molecules; m++) {
     int64_t row = batch->token_offset[m];
     add_row(dim, dx + row * dim, dvnode);
@@ -40,17 +40,17 @@ void tt_cpu_embed_tokens_backward(const tt_batch *batch, int dim, const float *d
   }
 }
 
-TT_KERNEL static void pair_row(int dim, const float *path, const float *e0, const float *e1, const float *e2,
-                               float *out) {
+static void pair_row(int dim, const float *path, const float *e0, const float *e1, const float *e2,
+                     float *out) {
   for (int c = 0; c < dim; c++) out[c] = path[c] + (e0[c] + e1[c] + e2[c]) * (1.0f / 3.0f);
 }
 
-TT_KERNEL static void add_third(int dim, const float *from, float *to) {
+static void add_third(int dim, const float *from, float *to) {
   for (int c = 0; c < dim; c++) to[c] += from[c] * (1.0f / 3.0f);
 }
 
-void tt_cpu_embed_pairs(const tt_batch *batch, int dim, const float *path, const float *edge,
-                        const float *vnode, float *pair) {
+void TT_CPU(embed_pairs)(const tt_batch *batch, int dim, const float *path, const float *edge,
+                         const float *vnode, float *pair) {
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m];
     int64_t row = batch->pair_offset[m];
@@ -66,8 +66,8 @@ void tt_cpu_embed_pairs(const tt_batch *batch, int dim, const float *path, const
   }
 }
 
-void tt_cpu_embed_pairs_backward(const tt_batch *batch, int dim, const float *dpair, float *dpath,
-                                 float *dedge, float *dvnode) {
+void TT_CPU(embed_pairs_backward)(const tt_batch *batch, int dim, const float *dpair, float *dpath,
+                                  float *dedge, float *dvnode) {
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m];
     int64_t row = batch->pair_offset[m];

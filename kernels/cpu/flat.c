@@ -5,19 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-void tt_cpu_copy(const float *x, int64_t count, float *y) {
+void TT_CPU(copy)(const float *x, int64_t count, float *y) {
   memcpy(y, x, (size_t)count * sizeof *y);
 }
 
-void tt_cpu_zero(float *x, int64_t count) {
+void TT_CPU(zero)(float *x, int64_t count) {
   memset(x, 0, (size_t)count * sizeof *x);
 }
 
-TT_KERNEL void tt_cpu_add(const float *x, int64_t count, float *y) {
+void TT_CPU(add)(const float *x, int64_t count, float *y) {
   for (int64_t i = 0; i < count; i++) y[i] += x[i];
 }
 
-TT_KERNEL double tt_cpu_sum_squares(const float *x, int64_t count) {
+double TT_CPU(sum_squares)(const float *x, int64_t count) {
   double lanes[TT_LANES] = {0};
   int64_t i = 0;
   for (; i + TT_LANES <= count; i += TT_LANES)
@@ -28,9 +28,9 @@ TT_KERNEL double tt_cpu_sum_squares(const float *x, int64_t count) {
   return lanes[0];
 }
 
-TT_KERNEL void tt_cpu_adam(int64_t count, float *restrict w, const float *restrict grad, float *restrict m,
-                           float *restrict v, const uint8_t *restrict decayed, float clip, float rate,
-                           float decay, float beta1, float beta2, float epsilon) {
+void TT_CPU(adam)(int64_t count, float *restrict w, const float *restrict grad, float *restrict m,
+                  float *restrict v, const uint8_t *restrict decayed, float clip, float rate, float decay,
+                  float beta1, float beta2, float epsilon) {
   float rest1 = 1 - beta1, rest2 = 1 - beta2;
   for (int64_t i = 0; i < count; i++) {
     float g = clip * grad[i];

@@ -32,7 +32,7 @@ static TT_INLINE float bell(float s) {
   return exponent < -60.0f ? 0.0f : tt_expf(exponent);
 }
 
-TT_KERNEL static void expand(float z, const float *mean, float inverse_std, float norm, float *g) {
+static void expand(float z, const float *mean, float inverse_std, float norm, float *g) {
   for (int k = 0; k < TT_GAUSSIANS; k++) {
     float s = (z - mean[k]) * inverse_std;
     g[k] = bell(s) * norm;
@@ -40,7 +40,7 @@ TT_KERNEL static void expand(float z, const float *mean, float inverse_std, floa
 }
 
 // dz = sum_k dg_k dg_k/dz
-TT_KERNEL static float slope(float z, const float *mean, float inverse_std, float norm, const float *dg) {
+static float slope(float z, const float *mean, float inverse_std, float norm, const float *dg) {
   float term[TT_GAUSSIANS] __attribute__((aligned(64)));
   for (int k = 0; k < TT_GAUSSIANS; k++) {
     float s = (z - mean[k]) * inverse_std;
@@ -48,11 +48,11 @@ TT_KERNEL static float slope(float z, const float *mean, float inverse_std, floa
   }
   tt_lanes sum = {0};
   for (int k = 0; k < TT_GAUSSIANS; k += TT_LANES) sum += TT_LOAD(term + k);
-  return -TT_LANE_SUM(sum) * norm * inverse_std;
+  return -tt_lane_sum(sum) * norm * inverse_std;
 }
 
-void tt_cpu_gaussian(const tt_batch *batch, const float *mul, const float *bias, const float *mean, float std,
-                     float *g) {
+void TT_CPU(gaussian)(const tt_batch *batch, const float *mul, const float *bias, const float *mean,
+                      float std, float *g) {
   float norm = norm_of(std), inverse = 1.0f / std;
   for (int m = 0; m < batch->molecules; m++) {
     int64_t start = batch->token_offset[m] + 1, end = batch->token_offset[m + 1];
@@ -67,8 +67,8 @@ void tt_cpu_gaussian(const tt_batch *batch, const float *mul, const float *bias,
   }
 }
 
-void tt_cpu_gaussian_backward(const tt_batch *batch, const float *mul, const float *bias, const float *mean,
-                              float std, const float *dg, float *dmul, float *dbias) {
+void TT_CPU(gaussian_backward)(const tt_batch *batch, const float *mul, const float *bias, const float *mean,
+                               float std, const float *dg, float *dmul, float *dbias) {
   float norm = norm_of(std), inverse = 1.0f / std;
   for (int m = 0; m < batch->molecules; m++) {
     int64_t start = batch->token_offset[m] + 1, end = batch->token_offset[m + 1];

@@ -12,7 +12,7 @@ static TT_INLINE float row_mean(const float *x, int dim) {
   int c = 0;
   for (; c + TT_LANES <= dim; c += TT_LANES) sum += TT_LOAD(x + c);
   for (int l = 0; c + l < dim; l++) sum[l] += x[c + l];
-  return TT_LANE_SUM(sum) / (float)dim;
+  return tt_lane_sum(sum) / (float)dim;
 }
 
 static TT_INLINE float row_variance(const float *x, int dim, float mean) {
@@ -23,7 +23,7 @@ static TT_INLINE float row_variance(const float *x, int dim, float mean) {
     sum += centred * centred;
   }
   for (int l = 0; c + l < dim; l++) sum[l] += (x[c + l] - mean) * (x[c + l] - mean);
-  return TT_LANE_SUM(sum) / (float)dim;
+  return tt_lane_sum(sum) / (float)dim;
 }
 
 static TT_INLINE void row_apply(const float *x, int dim, const float *gamma, const float *beta, float mean,
@@ -31,8 +31,8 @@ static TT_INLINE void row_apply(const float *x, int dim, const float *gamma, con
   for (int c = 0; c < dim; c++) y[c] = (x[c] - mean) * rstd * gamma[c] + beta[c];
 }
 
-TT_KERNEL void tt_cpu_layer_norm(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
-                                 float *y, float *mean, float *rstd) {
+void TT_CPU(layer_norm)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
+                        float *y, float *mean, float *rstd) {
   for (int64_t r = 0; r < rows; r++) {
     const float *row = x + r * dim;
     mean[r] = row_mean(row, dim);
@@ -41,8 +41,8 @@ TT_KERNEL void tt_cpu_layer_norm(const float *x, int64_t rows, int dim, const fl
   }
 }
 
-TT_KERNEL void tt_cpu_layer_norm_apply(const float *x, int64_t rows, int dim, const float *gamma,
-                                       const float *beta, const float *mean, const float *rstd, float *y) {
+void TT_CPU(layer_norm_apply)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
+                              const float *mean, const float *rstd, float *y) {
   for (int64_t r = 0; r < rows; r++) row_apply(x + r * dim, dim, gamma, beta, mean[r], rstd[r], y + r * dim);
 }
 
@@ -61,14 +61,14 @@ static TT_INLINE void row_backward(const float *dy, const float *x, int dim, con
     sum[l] += h;
     product[l] += h * ((x[c + l] - mean) * rstd);
   }
-  float mean_h = TT_LANE_SUM(sum) / (float)dim, mean_product = TT_LANE_SUM(product) / (float)dim;
+  float mean_h = tt_lane_sum(sum) / (float)dim, mean_product = tt_lane_sum(product) / (float)dim;
   TT_INDEPENDENT
   for (c = 0; c < dim; c++) dx[c] += rstd * (gamma[c] * dy[c] - mean_h - (x[c] - mean) * rstd * mean_product);
 }
 
-TT_KERNEL void tt_cpu_layer_norm_backward(const float *dy, const float *x, int64_t rows, int dim,
-                                          const float *gamma, const float *mean, const float *rstd, float *dx,
-                                          float *dgamma, float *dbeta) {
+void TT_CPU(layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
+                                 const float *mean, const float *rstd, float *dx, float *dgamma,
+                                 float *dbeta) {
   for (int64_t start = 0; start < rows; start += ROWS) {
     int64_t end = start + ROWS < rows ? start + ROWS : rows;
     for (int64_t r = start; r < end; r++)

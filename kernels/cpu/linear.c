@@ -5,7 +5,7 @@
 #include <cblas.h>
 #include <string.h>
 
-void tt_cpu_linear(const float *x, int64_t rows, int in, int out, const float *w, const float *b, float *y) {
+void TT_CPU(linear)(const float *x, int64_t rows, int in, int out, const float *w, const float *b, float *y) {
   if (rows == 0) return;
   if (b != NULL) // the product then adds to the bias, which costs no extra pass over y
     for (int64_t r = 0; r < rows; r++) memcpy(y + r * out, b, (size_t)out * sizeof *y);
@@ -13,13 +13,13 @@ void tt_cpu_linear(const float *x, int64_t rows, int in, int out, const float *w
               b != NULL ? 1.0f : 0.0f, y, out);
 }
 
-void tt_cpu_linear_backward(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
-                            float *dx, bool accumulate, float *dw, float *db) {
+void TT_CPU(linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
+                             float *dx, bool accumulate, float *dw, float *db) {
   if (rows == 0) return;
   if (dx != NULL)
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, in, out, 1.0f, dy, out, w, in,
                 accumulate ? 1.0f : 0.0f, dx, in);
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, (blasint)rows, 1.0f, dy, out, x, in, 1.0f, dw,
               in);
-  if (db != NULL) tt_add_column_sums(dy, rows, out, 1.0f, db);
+  if (db != NULL) TT_CPU(add_column_sums)(dy, rows, out, 1.0f, db);
 }

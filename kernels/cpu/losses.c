@@ -4,18 +4,18 @@
 #include <math.h>
 #include <string.h>
 
-void tt_cpu_gather_masked(const tt_batch *batch, int dim, const float *x, float *y) {
+void TT_CPU(gather_masked)(const tt_batch *batch, int dim, const float *x, float *y) {
   for (int64_t k = 0; k < batch->masked; k++)
     memcpy(y + k * dim, x + (int64_t)batch->masked_row[k] * dim, (size_t)dim * sizeof *y);
 }
 
-void tt_cpu_scatter_masked(const tt_batch *batch, int dim, const float *dy, float *dx) {
+void TT_CPU(scatter_masked)(const tt_batch *batch, int dim, const float *dy, float *dx) {
   for (int64_t k = 0; k < batch->masked; k++)
     for (int c = 0; c < dim; c++) dx[(int64_t)batch->masked_row[k] * dim + c] += dy[k * dim + c];
 }
 
-void tt_cpu_cross_entropy(const tt_batch *batch, const float *logits, double weight, double *loss,
-                          float *dlogits) {
+void TT_CPU(cross_entropy)(const tt_batch *batch, const float *logits, double weight, double *loss,
+                           float *dlogits) {
   for (int64_t k = 0; k < batch->masked; k++, logits += TT_TOKENS) {
     int target = batch->masked_target[k];
     double largest = logits[0], sum = 0, share[TT_TOKENS];
@@ -45,8 +45,8 @@ static void target(const tt_batch *batch, int64_t row, double at[3]) {
   for (int c = 0; c < 3; c++) at[c] = batch->target_position[3 * row + c];
 }
 
-void tt_cpu_position_losses(const tt_batch *batch, const float *move, double position_weight,
-                            double distance_weight, double *position, double *distance, float *dmove) {
+void TT_CPU(position_losses)(const tt_batch *batch, const float *move, double position_weight,
+                             double distance_weight, double *position, double *distance, float *dmove) {
   for (int m = 0; m < batch->molecules; m++) {
     int64_t start = batch->token_offset[m] + 1, end = batch->token_offset[m + 1];
     double atoms = (double)(end - start);

@@ -6,11 +6,11 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
-tt_mask_stream tt_mask_stream_of(const tt_dropout *d, uint64_t sample) {
+tt_mask_stream TT_CPU(mask_stream_of)(const tt_dropout *d, uint64_t sample) {
   uint32_t threshold = (uint32_t)lround(d->probability * 65536.0);
   return (tt_mask_stream){.key = tt_stream(d->seed, d->step, sample),
                           .c0 = d->layer * 16 + d->site,
@@ -19,22 +19,9 @@ tt_mask_stream tt_mask_stream_of(const tt_dropout *d, uint64_t sample) {
 }
 
 // The four words of each block, block after block. Philox is integers only: every way below gives the same
-// words.
-typedef void draw_words(uint64_t key, uint32_t c0, int count, const uint32_t *c1, const uint32_t *c2,
-                        const uint32_t *c3, uint32_t *words);
-
-static void draw_plain(uint64_t key, uint32_t c0, int count, const uint32_t *c1, const uint32_t *c2,
-                       const uint32_t *c3, uint32_t *words) {
-  for (int b = 0; b < count; b++) {
-    tt_philox4 block = tt_philox(key, c0, c1[b], c2[b], c3[b]);
-    memcpy(words + 4 * b, block.v, sizeof block.v);
-  }
-}
-
-#if defined(__x86_64__) && defined(__GNUC__)
-// A word sits in the low half of a 64-bit lane: that is what the widening multiplication reads, so what is
-// left in the high half never matters, and a round is two multiplications, two shifts and two exclusive ors.
-// (Compilers find a much longer way from the plain loop.)
+// words. A word sits in the low half of a 64-bit lane: that is what the widening multiplication reads, so
+// what is left in the high half never matters, and a round is two multiplications, two shifts and two
+// exclusive ors. (Compilers find a much longer way from the plain loop.)
 #define ROUNDS(multiply, shift, xor3, broadcast)                                                             \
   for (int round = 0; round < 10; round++) {                                                                 \
     lanes p0 = multiply(x0, m0), p1 = multiply(x2, m1);                                                      \
@@ -43,9 +30,10 @@ static void draw_plain(uint64_t key, uint32_t c0, int count, const uint32_t *c1,
     k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;                                                                    \
   }
 
-__attribute__((target("avx512f"))) static void draw_avx512(uint64_t key, uint32_t c0, int count,
-                                                           const uint32_t *c1, const uint32_t *c2,
-                                                           const uint32_t *c3, uint32_t *words) {
+#if defined(__AVX512F__)
+#define XOR3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0x96)
+static void draw_words(uint64_t key, uint32_t c0, int count, const uint32_t *c1, const uint32_t *c2,
+                       const uint32_t *c3, uint32_t *words) {
   typedef __m512i lanes;
   const lanes m0 = _mm512_set1_epi32((int)0xD2511F53u), m1 = _mm512_set1_epi32((int)0xCD9E8D57u);
   const lanes first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
@@ -57,19 +45,17 @@ __attribute__((target("avx512f"))) static void draw_avx512(uint64_t key, uint32_
     lanes x2 = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(c2 + b)));
     lanes x3 = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const void *)(c3 + b)));
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-#define XOR3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0x96)
     ROUNDS(_mm512_mul_epu32, _mm512_srli_epi64, XOR3, _mm512_set1_epi32)
-#undef XOR3
     lanes head = _mm512_or_si512(_mm512_and_si512(x0, low), _mm512_slli_epi64(x1, 32));
     lanes tail = _mm512_or_si512(_mm512_and_si512(x2, low), _mm512_slli_epi64(x3, 32));
     _mm512_storeu_si512(words + 4 * b, _mm512_permutex2var_epi64(head, first, tail));
     _mm512_storeu_si512(words + 4 * b + 16, _mm512_permutex2var_epi64(head, second, tail));
   }
 }
-
-__attribute__((target("avx2"))) static void draw_avx2(uint64_t key, uint32_t c0, int count,
-                                                      const uint32_t *c1, const uint32_t *c2,
-                                                      const uint32_t *c3, uint32_t *words) {
+#elif defined(__AVX2__)
+#define XOR3(a, b, c) _mm256_xor_si256(_mm256_xor_si256(a, b), c)
+static void draw_words(uint64_t key, uint32_t c0, int count, const uint32_t *c1, const uint32_t *c2,
+                       const uint32_t *c3, uint32_t *words) {
   typedef __m256i lanes;
   const lanes m0 = _mm256_set1_epi32((int)0xD2511F53u), m1 = _mm256_set1_epi32((int)0xCD9E8D57u);
   const lanes low = _mm256_set1_epi64x(0xFFFFFFFF);
@@ -79,9 +65,7 @@ __attribute__((target("avx2"))) static void draw_avx2(uint64_t key, uint32_t c0,
     lanes x2 = _mm256_cvtepu32_epi64(_mm_loadu_si128((const void *)(c2 + b)));
     lanes x3 = _mm256_cvtepu32_epi64(_mm_loadu_si128((const void *)(c3 + b)));
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-#define XOR3(a, b, c) _mm256_xor_si256(_mm256_xor_si256(a, b), c)
     ROUNDS(_mm256_mul_epu32, _mm256_srli_epi64, XOR3, _mm256_set1_epi32)
-#undef XOR3
     lanes head = _mm256_or_si256(_mm256_and_si256(x0, low), _mm256_slli_epi64(x1, 32));
     lanes tail = _mm256_or_si256(_mm256_and_si256(x2, low), _mm256_slli_epi64(x3, 32));
     lanes even = _mm256_unpacklo_epi64(head, tail),
@@ -90,15 +74,13 @@ __attribute__((target("avx2"))) static void draw_avx2(uint64_t key, uint32_t c0,
     _mm256_storeu_si256((void *)(words + 4 * b + 8), _mm256_permute2x128_si256(even, odd, 0x31));
   }
 }
-
-static draw_words *best_draw(void) {
-  if (__builtin_cpu_supports("avx512f")) return draw_avx512;
-  if (__builtin_cpu_supports("avx2")) return draw_avx2;
-  return draw_plain;
-}
 #else
-static draw_words *best_draw(void) {
-  return draw_plain;
+static void draw_words(uint64_t key, uint32_t c0, int count, const uint32_t *c1, const uint32_t *c2,
+                       const uint32_t *c3, uint32_t *words) {
+  for (int b = 0; b < count; b++) {
+    tt_philox4 block = tt_philox(key, c0, c1[b], c2[b], c3[b]);
+    memcpy(words + 4 * b, block.v, sizeof block.v);
+  }
 }
 #endif
 
@@ -108,19 +90,19 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "masks are read as the 16-bit halves of 32-bit words");
 typedef uint16_t half_word __attribute__((may_alias));
 
-TT_KERNEL static void factors(int count, const half_word *restrict words, uint32_t threshold, float scale,
-                              float *restrict mask) {
+static void factors(int count, const half_word *restrict words, uint32_t threshold, float scale,
+                    float *restrict mask) {
   for (int e = 0; e < count; e++) mask[e] = words[e] < threshold ? 0.0f : scale;
 }
 
-void tt_mask_draw(const tt_mask_stream *stream, int count, const uint32_t *c1, const uint32_t *c2,
-                  const uint32_t *c3, float *mask) {
+void TT_CPU(mask_draw)(const tt_mask_stream *stream, int count, const uint32_t *c1, const uint32_t *c2,
+                       const uint32_t *c3, float *mask) {
   uint32_t words[TT_MASK_BLOCKS * 4] __attribute__((aligned(64)));
-  best_draw()(stream->key, stream->c0, count, c1, c2, c3, words);
+  draw_words(stream->key, stream->c0, count, c1, c2, c3, words);
   factors(count * TT_MASK_WORDS, (const half_word *)words, stream->threshold, stream->scale, mask);
 }
 
-void tt_mask_head(const tt_mask_stream *stream, int head, int length, float *mask) {
+void TT_CPU(mask_head)(const tt_mask_stream *stream, int head, int length, float *mask) {
   uint32_t c1[TT_MASK_BLOCKS], c2[TT_MASK_BLOCKS], c3[TT_MASK_BLOCKS];
   float tile[TT_MASK_BLOCKS * TT_MASK_WORDS] __attribute__((aligned(64)));
   int blocks = (length + TT_MASK_WORDS - 1) / TT_MASK_WORDS,
@@ -129,13 +111,13 @@ void tt_mask_head(const tt_mask_stream *stream, int head, int length, float *mas
   for (int i = 0; i < length; i += rows) {
     int taken = length - i < rows ? length - i : rows;
     for (int b = 0; b < taken * blocks; b++) c2[b] = (uint32_t)(i + b / blocks);
-    tt_mask_draw(stream, taken * blocks, c1, c2, c3, tile);
+    TT_CPU(mask_draw)(stream, taken * blocks, c1, c2, c3, tile);
     for (int r = 0; r < taken; r++, mask += length)
       memcpy(mask, tile + (int64_t)r * blocks * TT_MASK_WORDS, (size_t)length * sizeof *mask);
   }
 }
 
-TT_KERNEL void tt_mask_multiply(int64_t count, const float *a, const float *b, float *out) {
+void TT_CPU(mask_multiply)(int64_t count, const float *a, const float *b, float *out) {
   TT_INDEPENDENT
   for (int64_t e = 0; e < count; e++) out[e] = a[e] * b[e];
 }

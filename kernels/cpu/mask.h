@@ -3,6 +3,7 @@
 #define TT_KERNELS_CPU_MASK_H
 
 #include "device/ops.h"
+#include "isa.h"
 
 enum { TT_MASK_BLOCKS = 128, TT_MASK_WORDS = 8 }; // blocks a tile, elements a block
 
@@ -13,17 +14,17 @@ typedef struct {
   float scale;
 } tt_mask_stream;
 
-tt_mask_stream tt_mask_stream_of(const tt_dropout *d, uint64_t sample);
+tt_mask_stream TT_CPU(mask_stream_of)(const tt_dropout *d, uint64_t sample);
 
 // mask (count, 8): the factors of blocks with counters (c0, c1[b], c2[b], c3[b]), b < count <=
 // TT_MASK_BLOCKS. The arrays hold TT_MASK_BLOCKS elements.
-void tt_mask_draw(const tt_mask_stream *stream, int count, const uint32_t *c1, const uint32_t *c2,
-                  const uint32_t *c3, float *mask);
+void TT_CPU(mask_draw)(const tt_mask_stream *stream, int count, const uint32_t *c1, const uint32_t *c2,
+                       const uint32_t *c3, float *mask);
 
 // mask (length, length): a head's factors for attention probabilities (i, j).
-void tt_mask_head(const tt_mask_stream *stream, int head, int length, float *mask);
+void TT_CPU(mask_head)(const tt_mask_stream *stream, int head, int length, float *mask);
 
 // out = a * b, element by element; out may be either.
-void tt_mask_multiply(int64_t count, const float *a, const float *b, float *out);
+void TT_CPU(mask_multiply)(int64_t count, const float *a, const float *b, float *out);
 
 #endif

@@ -7,24 +7,23 @@
 #include <string.h>
 
 // s (L, L), a mask (L, L), w and dw (heads, L)
-size_t tt_cpu_movement_scratch(int length, int heads) {
+size_t TT_CPU(movement_scratch)(int length, int heads) {
   return 2 * (size_t)length * length + 2 * (size_t)heads * length;
 }
 
-TT_KERNEL static float dot(int count, const float *a, const float *b) {
-  float lanes[TT_LANES] = {0};
+static float dot(int count, const float *a, const float *b) {
+  tt_lanes sum = {0};
   int c = 0;
-  for (; c + TT_LANES <= count; c += TT_LANES)
-    for (int l = 0; l < TT_LANES; l++) lanes[l] += a[c + l] * b[c + l];
-  for (int l = 0; c + l < count; l++) lanes[l] += a[c + l] * b[c + l];
-  return tt_lane_sum(lanes);
+  for (; c + TT_LANES <= count; c += TT_LANES) sum += TT_LOAD(a + c) * TT_LOAD(b + c);
+  for (int l = 0; c + l < count; l++) sum[l] += a[c + l] * b[c + l];
+  return tt_lane_sum(sum);
 }
 
-TT_KERNEL static void multiply_add(int count, const float *a, const float *b, float *to) {
+static void multiply_add(int count, const float *a, const float *b, float *to) {
   for (int c = 0; c < count; c++) to[c] += a[c] * b[c];
 }
 
-TT_KERNEL static void scale_add(int count, float scale, const float *a, float *to) {
+static void scale_add(int count, float scale, const float *a, float *to) {
   for (int c = 0; c < count; c++) to[c] += scale * a[c];
 }
 
@@ -40,23 +39,23 @@ static void forces(int length, int heads, int head_dim, const float *v, const fl
 // The head's probabilities after dropout: `prob` itself, or in `mask` (which holds the factors before).
 static const float *kept_of(const tt_mask_stream *stream, int64_t pairs, const float *prob, float *mask) {
   if (stream->threshold == 0) return prob;
-  tt_mask_multiply(pairs, prob, mask, mask);
+  TT_CPU(mask_multiply)(pairs, prob, mask, mask);
   return mask;
 }
 
-void tt_cpu_movement(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
-                     const float *qkv, const float *force, float *move, float *scratch) {
+void TT_CPU(movement)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
+                      const float *qkv, const float *force, float *move, float *scratch) {
   int64_t dim = (int64_t)heads * head_dim;
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m];
     int64_t token = batch->token_offset[m], pairs = (int64_t)length * length;
     float *s = scratch, *mask = s + pairs, *w = mask + pairs;
     const float *p = prob + batch->pair_offset[m] * heads;
-    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    tt_mask_stream stream = TT_CPU(mask_stream_of)(d, batch->sample[m]);
     forces(length, heads, head_dim, qkv + token * 3 * dim + 2 * dim, force, w);
     memset(s, 0, (size_t)pairs * sizeof *s);
     for (int h = 0; h < heads; h++, p += pairs) {
-      if (stream.threshold > 0) tt_mask_head(&stream, h, length, mask);
+      if (stream.threshold > 0) TT_CPU(mask_head)(&stream, h, length, mask);
       const float *kept = kept_of(&stream, pairs, p, mask);
       for (int i = 1; i < length; i++)
         multiply_add(length, kept + (int64_t)i * length, w + (int64_t)h * length, s + (int64_t)i * length);
@@ -72,9 +71,9 @@ void tt_cpu_movement(const tt_batch *batch, int heads, int head_dim, const float
   }
 }
 
-void tt_cpu_movement_backward(const tt_batch *batch, int heads, int head_dim, const float *prob,
-                              const tt_dropout *d, const float *qkv, const float *force, const float *dmove,
-                              float *dprob, float *dqkv, float *dforce, float *scratch) {
+void TT_CPU(movement_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                               const tt_dropout *d, const float *qkv, const float *force, const float *dmove,
+                               float *dprob, float *dqkv, float *dforce, float *scratch) {
   int64_t dim = (int64_t)heads * head_dim;
   for (int m = 0; m < batch->molecules; m++) {
     int length = batch->length[m];
@@ -82,7 +81,7 @@ void tt_cpu_movement_backward(const tt_batch *batch, int heads, int head_dim, co
     float *ds = scratch, *mask = ds + pairs, *w = mask + pairs, *dw = w + (int64_t)heads * length;
     const float *p = prob + batch->pair_offset[m] * heads, *v = qkv + token * 3 * dim + 2 * dim;
     float *dp = dprob + batch->pair_offset[m] * heads, *dv = dqkv + token * 3 * dim + 2 * dim;
-    tt_mask_stream stream = tt_mask_stream_of(d, batch->sample[m]);
+    tt_mask_stream stream = TT_CPU(mask_stream_of)(d, batch->sample[m]);
     forces(length, heads, head_dim, v, force, w);
     memset(dw, 0, (size_t)heads * length * sizeof *dw);
     memset(ds, 0, (size_t)pairs * sizeof *ds); // row and column 0 stay 0
@@ -95,10 +94,10 @@ void tt_cpu_movement_backward(const tt_batch *batch, int heads, int head_dim, co
       const float *wh = w + (int64_t)h * length;
       float *dwh = dw + (int64_t)h * length;
       for (int i = 0; i < length; i++)
-        tt_mask_multiply(length, ds + (int64_t)i * length, wh, dp + (int64_t)i * length);
+        TT_CPU(mask_multiply)(length, ds + (int64_t)i * length, wh, dp + (int64_t)i * length);
       if (stream.threshold > 0) {
-        tt_mask_head(&stream, h, length, mask);
-        tt_mask_multiply(pairs, dp, mask, dp);
+        TT_CPU(mask_head)(&stream, h, length, mask);
+        TT_CPU(mask_multiply)(pairs, dp, mask, dp);
       }
       const float *kept = kept_of(&stream, pairs, p, mask);
       for (int i = 1; i < length; i++)

@@ -15,7 +15,7 @@ static int columns_of(int dim) {
 }
 
 // V and dV (hidden * hidden, columns), T and dT (SLAB, hidden, columns)
-size_t tt_cpu_outer_product_scratch(int hidden, int dim) {
+size_t TT_CPU(outer_product_scratch)(int hidden, int dim) {
   return 2 * (size_t)hidden * columns_of(dim) * (size_t)(hidden + SLAB);
 }
 
@@ -33,19 +33,19 @@ static void expand(const float *ab, int64_t tokens, int hidden, int columns, con
               2 * hidden, v, hidden * columns, 0.0f, t, hidden * columns);
 }
 
-TT_KERNEL static void fill_rows(int64_t rows, int columns, float scale, const float *bias, float *out,
-                                int64_t out_row) {
+static void fill_rows(int64_t rows, int columns, float scale, const float *bias, float *out,
+                      int64_t out_row) {
   for (int64_t r = 0; r < rows; r++)
     for (int c = 0; c < columns; c++) out[r * out_row + c] = scale * bias[c];
 }
 
-void tt_cpu_outer_product(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w,
-                          const float *bias, float *out, float *scratch) {
+void TT_CPU(outer_product)(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w,
+                           const float *bias, float *out, float *scratch) {
   for (int column = 0; column < dim; column += COLUMNS) {
     int columns = dim - column < COLUMNS ? dim - column : COLUMNS;
     float *v = scratch, *t = v + (int64_t)hidden * hidden * columns;
-    tt_transpose(columns, hidden * hidden, w + (int64_t)column * hidden * hidden, hidden * hidden, v,
-                 columns);
+    TT_CPU(transpose)
+    (columns, hidden * hidden, w + (int64_t)column * hidden * hidden, hidden * hidden, false, v, columns);
     for (int64_t slab = 0; slab < batch->tokens; slab += SLAB) {
       int64_t end = slab + SLAB < batch->tokens ? slab + SLAB : batch->tokens;
       expand(ab + slab * 2 * hidden, end - slab, hidden, columns, v, t);
@@ -56,31 +56,25 @@ void tt_cpu_outer_product(const tt_batch *batch, int hidden, int dim, const floa
         tt_matrix ti = {t + (token - slab) * hidden * columns, columns, 1};
         float *to = out + pair * dim + column;
         fill_rows(length, columns, bias_factor(batch, m), bias + column, to, dim);
-        tt_product(length, columns, hidden, product_factor(batch, m), b, ti, to, dim, true);
+        TT_CPU(product)(length, columns, hidden, product_factor(batch, m), b, ti, to, dim, true);
       }
     }
   }
 }
 
-// dW += dV, transposed back
-TT_KERNEL static void add_transposed(int rows, int columns, const float *dv, float *dw) {
-  for (int c = 0; c < columns; c++)
-    for (int r = 0; r < rows; r++) dw[(int64_t)c * rows + r] += dv[(int64_t)r * columns + c];
-}
-
-void tt_cpu_outer_product_backward(const tt_batch *batch, int hidden, int dim, const float *dout,
-                                   const float *ab, const float *w, float *dab, float *dw, float *dbias,
-                                   float *scratch) {
+void TT_CPU(outer_product_backward)(const tt_batch *batch, int hidden, int dim, const float *dout,
+                                    const float *ab, const float *w, float *dab, float *dw, float *dbias,
+                                    float *scratch) {
   memset(dab, 0, (size_t)batch->tokens * 2 * hidden * sizeof *dab);
-  for (int m = 0; m < batch->molecules; m++)
-    tt_add_column_sums(dout + batch->pair_offset[m] * dim, (int64_t)batch->length[m] * batch->length[m], dim,
-                       bias_factor(batch, m), dbias);
+  for (int m = 0; m < batch->molecules; m++) TT_CPU(add_column_sums)
+  (dout + batch->pair_offset[m] * dim, (int64_t)batch->length[m] * batch->length[m], dim,
+   bias_factor(batch, m), dbias);
   for (int column = 0; column < dim; column += COLUMNS) {
     int columns = dim - column < COLUMNS ? dim - column : COLUMNS, wide = hidden * columns;
     float *v = scratch, *dv = v + (int64_t)hidden * wide, *t = dv + (int64_t)hidden * wide,
           *dt = t + SLAB * (int64_t)wide;
-    tt_transpose(columns, hidden * hidden, w + (int64_t)column * hidden * hidden, hidden * hidden, v,
-                 columns);
+    TT_CPU(transpose)
+    (columns, hidden * hidden, w + (int64_t)column * hidden * hidden, hidden * hidden, false, v, columns);
     memset(dv, 0, (size_t)hidden * wide * sizeof *dv);
     for (int64_t slab = 0; slab < batch->tokens; slab += SLAB) {
       int64_t end = slab + SLAB < batch->tokens ? slab + SLAB : batch->tokens;
@@ -92,10 +86,11 @@ void tt_cpu_outer_product_backward(const tt_batch *batch, int hidden, int dim, c
         tt_matrix gradient = {dout + pair * dim + column, dim, 1};
         tt_matrix b_transposed = {ab + first * 2 * hidden + hidden, 1, 2 * hidden};
         tt_matrix t_transposed = {t + (token - slab) * wide, 1, columns};
-        tt_product(hidden, columns, length, factor, b_transposed, gradient, dt + (token - slab) * wide,
-                   columns, false);
-        tt_product(length, hidden, columns, factor, gradient, t_transposed, dab + first * 2 * hidden + hidden,
-                   2 * hidden, true);
+        TT_CPU(product)
+        (hidden, columns, length, factor, b_transposed, gradient, dt + (token - slab) * wide, columns, false);
+        TT_CPU(product)
+        (length, hidden, columns, factor, gradient, t_transposed, dab + first * 2 * hidden + hidden,
+         2 * hidden, true);
       }
       blasint tokens = (blasint)(end - slab);
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tokens, hidden, wide, 1.0f, dt, wide, v, wide,
@@ -103,6 +98,7 @@ void tt_cpu_outer_product_backward(const tt_batch *batch, int hidden, int dim, c
       cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, hidden, wide, tokens, 1.0f, ab + slab * 2 * hidden,
                   2 * hidden, dt, wide, 1.0f, dv, wide);
     }
-    add_transposed(hidden * hidden, columns, dv, dw + (int64_t)column * hidden * hidden);
+    TT_CPU(transpose)
+    (hidden * hidden, columns, dv, columns, true, dw + (int64_t)column * hidden * hidden, hidden * hidden);
   }
 }

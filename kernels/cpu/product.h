@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "isa.h"
+
 // A matrix anywhere in memory: element (i, j) is at[i * row + j * column]. Swap the strides for its
 // transpose.
 typedef struct {
@@ -13,7 +15,7 @@ typedef struct {
 } tt_matrix;
 
 // c (m, n; contiguous rows c_row apart) = [c +] alpha * a (m, k) b (k, n)
-void tt_product(int m, int n, int k, float alpha, tt_matrix a, tt_matrix b, float *c, int64_t c_row,
-                bool accumulate);
+void TT_CPU(product)(int m, int n, int k, float alpha, tt_matrix a, tt_matrix b, float *c, int64_t c_row,
+                     bool accumulate);
 
 #endif

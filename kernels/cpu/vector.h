@@ -3,19 +3,13 @@
 #ifndef TT_KERNELS_CPU_VECTOR_H
 #define TT_KERNELS_CPU_VECTOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-// A hot loop is compiled for several instruction sets; the loader picks one. The sanitizers' start-up code
-// does not allow such a choice.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
-    !defined(__SANITIZE_THREAD__) && !defined(TT_NO_CLONES)
-#define TT_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define TT_KERNEL
-#endif
-#define TT_INLINE                                                                                            \
-  inline __attribute__((always_inline)) // so that it is compiled for its caller's instruction set
+#include "isa.h"
+
+#define TT_INLINE inline __attribute__((always_inline))
 
 // Before a loop whose arrays are either the same or apart: no iteration reads what another one writes.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -24,25 +18,64 @@
 #define TT_INDEPENDENT
 #endif
 
-enum { TT_LANES = 16 };
-typedef float tt_lanes __attribute__((vector_size(64), may_alias));
-typedef float tt_lanes_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+// The machine's widest registers. (Wider vectors than it has are compiled very badly.)
+#if defined(__AVX512F__)
+#define TT_LANES 16
+#elif defined(__AVX2__)
+#define TT_LANES 8
+#else
+#define TT_LANES 4
+#endif
+enum { TT_LANE_BYTES = TT_LANES * (int)sizeof(float) };
+typedef float tt_lanes __attribute__((vector_size(TT_LANE_BYTES), may_alias));
+typedef float tt_lanes_unaligned __attribute__((vector_size(TT_LANE_BYTES), aligned(4), may_alias));
 #define TT_LOAD(p) (*(const tt_lanes_unaligned *)(p))
 #define TT_STORE(p, value) (*(tt_lanes_unaligned *)(p) = (value))
 
-// Sum of the lanes, in a fixed tree.
-static TT_INLINE float tt_lane_sum(const float lanes[TT_LANES]) {
-  float s[8];
-  for (int l = 0; l < 8; l++) s[l] = lanes[l] + lanes[l + 8];
-  for (int l = 0; l < 4; l++) s[l] += s[l + 4];
-  return (s[0] + s[2]) + (s[1] + s[3]);
+typedef int32_t tt_lane_bits __attribute__((vector_size(TT_LANE_BYTES), may_alias));
+
+// Lane l of the result is lane l ^ k of v.
+#if TT_LANES == 16
+#define TT_LANE_SWAP(v, k)                                                                                   \
+  __builtin_shufflevector(v, v, 0 ^ k, 1 ^ k, 2 ^ k, 3 ^ k, 4 ^ k, 5 ^ k, 6 ^ k, 7 ^ k, 8 ^ k, 9 ^ k,        \
+                          10 ^ k, 11 ^ k, 12 ^ k, 13 ^ k, 14 ^ k, 15 ^ k)
+#elif TT_LANES == 8
+#define TT_LANE_SWAP(v, k)                                                                                   \
+  __builtin_shufflevector(v, v, 0 ^ k, 1 ^ k, 2 ^ k, 3 ^ k, 4 ^ k, 5 ^ k, 6 ^ k, 7 ^ k)
+#else
+#define TT_LANE_SWAP(v, k) __builtin_shufflevector(v, v, 0 ^ k, 1 ^ k, 2 ^ k, 3 ^ k)
+#endif
+
+// The larger of each pair of lanes; b where either is not a number.
+static TT_INLINE tt_lanes tt_lanes_larger(tt_lanes a, tt_lanes b) {
+  tt_lane_bits takes_a = a > b;
+  return (tt_lanes)((takes_a & (tt_lane_bits)a) | (~takes_a & (tt_lane_bits)b));
 }
 
-typedef int32_t tt_lane_bits __attribute__((vector_size(64), may_alias));
-// The larger of each pair of lanes; b where either is not a number.
-#define TT_LANE_LARGER(a, b)                                                                                 \
-  ((tt_lanes)((((a) > (b)) & (tt_lane_bits)(a)) | (~((a) > (b)) & (tt_lane_bits)(b))))
-#define TT_LANE_SUM(vector) (tt_lane_sum((const float *)&(vector)))
+// Sum and largest of the lanes, in a fixed tree.
+static TT_INLINE float tt_lane_sum(tt_lanes v) {
+#if TT_LANES == 16
+  v += TT_LANE_SWAP(v, 8);
+#endif
+#if TT_LANES >= 8
+  v += TT_LANE_SWAP(v, 4);
+#endif
+  v += TT_LANE_SWAP(v, 2);
+  v += TT_LANE_SWAP(v, 1);
+  return v[0];
+}
+
+static TT_INLINE float tt_lane_largest(tt_lanes v) {
+#if TT_LANES == 16
+  v = tt_lanes_larger(v, TT_LANE_SWAP(v, 8));
+#endif
+#if TT_LANES >= 8
+  v = tt_lanes_larger(v, TT_LANE_SWAP(v, 4));
+#endif
+  v = tt_lanes_larger(v, TT_LANE_SWAP(v, 2));
+  v = tt_lanes_larger(v, TT_LANE_SWAP(v, 1));
+  return v[0];
+}
 
 // e^x to 2 units in the last place; 0 where the result would not be a normal number (x < -87.33), inf
 // above 88.72. 2^n e^r, |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), q a minimax polynomial (relative error
@@ -111,9 +144,10 @@ static TT_INLINE float tt_gelu_slope(float x) {
 }
 
 // sums (columns) += scale * column sums of x (rows, columns); blocks of rows, so that long sums stay accurate
-void tt_add_column_sums(const float *x, int64_t rows, int columns, float scale, float *sums);
+void TT_CPU(add_column_sums)(const float *x, int64_t rows, int columns, float scale, float *sums);
 
-// out (columns, rows) = transpose of in (rows, columns), with row strides
-void tt_transpose(int rows, int columns, const float *in, int64_t in_stride, float *out, int64_t out_stride);
+// out (columns, rows) = [out +] transpose of in (rows, columns), with row strides
+void TT_CPU(transpose)(int rows, int columns, const float *in, int64_t in_stride, bool accumulate, float *out,
+                       int64_t out_stride);
 
 #endif
