@@ -9,5 +9,7 @@
 #define TT_CPU_JOIN_(name, isa) tt_cpu_##isa##_##name
 #define TT_CPU_JOIN(name, isa) TT_CPU_JOIN_(name, isa)
 #define TT_CPU(name) TT_CPU_JOIN(name, TT_ISA)
+#define TT_ISA_TEXT_(isa) #isa
+#define TT_ISA_TEXT(isa) TT_ISA_TEXT_(isa)
 
 #endif

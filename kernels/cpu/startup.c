@@ -10,8 +10,9 @@ static const char *better_kernels(const char *chosen) {
   static const char *const fallbacks[] = {"Prescott", "Core2", "Nehalem", "Generic"};
   for (size_t k = 0; k < sizeof fallbacks / sizeof *fallbacks; k++) {
     if (strcasecmp(chosen, fallbacks[k]) != 0) continue;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512cd"))
       return "SkylakeX";
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
   }

@@ -13,7 +13,7 @@ static size_t scratch(int length, int heads, int pair_hidden, int pair_dim) {
 }
 
 const tt_ops TT_CPU(ops) = {
-    .name = "cpu",
+    .name = "cpu, " TT_ISA_TEXT(TT_ISA),
     .deterministic = true,
     .linear = TT_CPU(linear),
     .linear_backward = TT_CPU(linear_backward),

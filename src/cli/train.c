@@ -10,8 +10,10 @@
 static const char help[] =
     "usage: twotrack train CONFIG --out RUN [OPTIONS]\n"
     "\n"
-    "Trains the model of CONFIG and writes RUN/run.jsonl, RUN/config.cfg and RUN/checkpoints/. Run it under mpirun or srun with a\n"
-    "power of two of ranks that divides train.micro_batches; the curve is bitwise the same for any number of them.\n"
+    "Trains the model of CONFIG and writes RUN/run.jsonl, RUN/config.cfg and RUN/checkpoints/. Run it under "
+    "mpirun or srun with a\n"
+    "power of two of ranks that divides train.micro_batches; the curve is bitwise the same for any number of "
+    "them.\n"
     "\n"
     "  --out RUN              the run's folder; must be new or empty without --resume\n"
     "  --store DIR            the molecules (overrides data.store)\n"
@@ -23,10 +25,14 @@ static const char help[] =
 enum { OPTION_OUT = 256, OPTION_STORE, OPTION_SET, OPTION_RESUME, OPTION_INIT, OPTION_DRY, OPTION_HELP };
 
 static const struct option options[] = {
-    {"out", required_argument, NULL, OPTION_OUT},          {"store", required_argument, NULL, OPTION_STORE},
-    {"set", required_argument, NULL, OPTION_SET},          {"resume", no_argument, NULL, OPTION_RESUME},
-    {"init-from", required_argument, NULL, OPTION_INIT},   {"dry-run", no_argument, NULL, OPTION_DRY},
-    {"help", no_argument, NULL, OPTION_HELP},              {NULL, 0, NULL, 0},
+    {"out", required_argument, NULL, OPTION_OUT},
+    {"store", required_argument, NULL, OPTION_STORE},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"resume", no_argument, NULL, OPTION_RESUME},
+    {"init-from", required_argument, NULL, OPTION_INIT},
+    {"dry-run", no_argument, NULL, OPTION_DRY},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
 };
 
 typedef struct {
@@ -41,19 +47,32 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   opterr = 0;
   for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
-    case OPTION_OUT: a->run.folder = optarg; break;
-    case OPTION_STORE: a->store = optarg; break;
+    case OPTION_OUT:
+      a->run.folder = optarg;
+      break;
+    case OPTION_STORE:
+      a->store = optarg;
+      break;
     case OPTION_SET:
       if (a->set_count == 256) return tt_fail(TT_ERR_ARGUMENT, "more than 256 --set options");
       a->sets[a->set_count++] = optarg;
       break;
-    case OPTION_RESUME: a->run.resume = true; break;
-    case OPTION_INIT: a->run.init_from = optarg; break;
-    case OPTION_DRY: a->run.dry_run = true; break;
+    case OPTION_RESUME:
+      a->run.resume = true;
+      break;
+    case OPTION_INIT:
+      a->run.init_from = optarg;
+      break;
+    case OPTION_DRY:
+      a->run.dry_run = true;
+      break;
     case 'h':
-    case OPTION_HELP: a->help = true; return TT_OK;
+    case OPTION_HELP:
+      a->help = true;
+      return TT_OK;
     default:
-      return tt_fail(TT_ERR_ARGUMENT, "train: '%s' is no option, or its value is missing; see 'twotrack train --help'",
+      return tt_fail(TT_ERR_ARGUMENT,
+                     "train: '%s' is no option, or its value is missing; see 'twotrack train --help'",
                      argv[optind - 1]);
     }
   }

@@ -12,7 +12,8 @@ int tt_cli_version(void) {
   printf("twotrack %s\n", tt_version());
   for (size_t k = 0; hardware && k < sizeof names / sizeof *names; k++)
     printf("  %-17s %s\n", names[k], json_string_value(json_object_get(hardware, names[k])));
-  printf("  %-17s %s\n", "rdkit", tt_chem_toolkit() ? tt_chem_toolkit() : "not in this build (no 'store build')");
+  printf("  %-17s %s\n", "rdkit",
+         tt_chem_toolkit() ? tt_chem_toolkit() : "not in this build (no 'store build')");
   printf("  %-17s %s\n", "jansson", JANSSON_VERSION);
   json_decref(hardware);
   return 0;

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-
 static tt_digest format(XXH128_hash_t hash) {
   tt_digest d;
   snprintf(d.text, sizeof d.text, "%016llx%016llx", (unsigned long long)hash.high64,
@@ -30,4 +29,6 @@ tt_digest tt_digest_end(tt_digest_state *state) {
   return d;
 }
 
-tt_digest tt_digest_of(const void *data, size_t bytes) { return format(XXH3_128bits(data, bytes)); }
+tt_digest tt_digest_of(const void *data, size_t bytes) {
+  return format(XXH3_128bits(data, bytes));
+}

@@ -42,7 +42,9 @@ tt_status tt_file_commit(const char *temporary, const char *path) {
   return tt_fail(TT_ERR_IO, "cannot %s %s: %s", step, path, strerror(why));
 }
 
-void tt_file_abandon(const char *temporary) { unlink(temporary); }
+void tt_file_abandon(const char *temporary) {
+  unlink(temporary);
+}
 
 tt_status tt_file_replace(const char *path, const void *data, size_t bytes) {
   char temporary[PATH_MAX];
@@ -91,7 +93,9 @@ tt_status tt_file_read(const char *path, char **data, size_t *bytes) {
   return TT_OK;
 }
 
-bool tt_file_exists(const char *path) { return access(path, F_OK) == 0; }
+bool tt_file_exists(const char *path) {
+  return access(path, F_OK) == 0;
+}
 
 tt_status tt_make_directories(const char *path) {
   char part[PATH_MAX];

@@ -7,8 +7,8 @@
 
 #include "core/status.h"
 
-// The temporary name under which `path` is to be written ("path.tmp.<pid>", same directory). The caller writes
-// it with whatever library, closes it, then calls tt_file_commit or tt_file_abandon.
+// The temporary name under which `path` is to be written ("path.tmp.<pid>", same directory). The caller
+// writes it with whatever library, closes it, then calls tt_file_commit or tt_file_abandon.
 void tt_file_temporary(const char *path, char *temporary, size_t size);
 
 // fsync(temporary), rename to path, fsync of the directory. On failure the temporary is removed (TT_ERR_IO).

@@ -15,8 +15,10 @@ tt_status tt_alloc(void *pointer, size_t count, size_t size, const char *what) {
   if (!__builtin_mul_overflow(count, size, &bytes)) p = aligned(bytes);
   memcpy(pointer, &p, sizeof p);
   if (!p)
-    return tt_fail(TT_ERR_MEMORY, "out of memory: %s needs %zu x %zu bytes; use fewer or smaller pieces "
-                                  "(train.max_pairs, model size) or more memory", what, count, size);
+    return tt_fail(TT_ERR_MEMORY,
+                   "out of memory: %s needs %zu x %zu bytes; use fewer or smaller pieces "
+                   "(train.max_pairs, model size) or more memory",
+                   what, count, size);
   memset(p, 0, bytes);
   return TT_OK;
 }

@@ -6,7 +6,9 @@
 #include <math.h>
 #include <stdint.h>
 
-typedef struct { uint32_t v[4]; } tt_philox4;
+typedef struct {
+  uint32_t v[4];
+} tt_philox4;
 
 static inline tt_philox4 tt_philox(uint64_t key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
   uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
@@ -33,7 +35,9 @@ static inline uint64_t tt_stream(uint64_t seed, uint64_t a, uint64_t b) {
 }
 
 // Uniform in [0, 1) with 32 bits, exact in double.
-static inline double tt_uniform(uint32_t bits) { return bits * 0x1p-32; }
+static inline double tt_uniform(uint32_t bits) {
+  return bits * 0x1p-32;
+}
 
 // Two standard normal numbers from two words (Box-Muller); the first word is mapped to (0, 1].
 static inline void tt_normal2(uint32_t a, uint32_t b, double *x, double *y) {

@@ -28,4 +28,6 @@ tt_status tt_fail_in(tt_status code, const char *format, ...) {
   return code;
 }
 
-const char *tt_error_message(void) { return message; }
+const char *tt_error_message(void) {
+  return message;
+}

@@ -26,17 +26,17 @@ tt_status tt_fail_in(tt_status code, const char *format, ...) __attribute__((for
 // The message of this thread's last failure; "" if there was none. Valid until the next failure.
 const char *tt_error_message(void);
 
-#define TT_TRY(call)                                                                                           \
-  do {                                                                                                         \
-    tt_status tt_try_ = (call);                                                                                \
-    if (tt_try_ != TT_OK) return tt_try_;                                                                      \
+#define TT_TRY(call)                                                                                         \
+  do {                                                                                                       \
+    tt_status tt_try_ = (call);                                                                              \
+    if (tt_try_ != TT_OK) return tt_try_;                                                                    \
   } while (0)
 
 // For functions that must clean up: sets `status` and jumps to `label`.
-#define TT_TRY_GOTO(status, call, label)                                                                       \
-  do {                                                                                                         \
-    (status) = (call);                                                                                         \
-    if ((status) != TT_OK) goto label;                                                                         \
+#define TT_TRY_GOTO(status, call, label)                                                                     \
+  do {                                                                                                       \
+    (status) = (call);                                                                                       \
+    if ((status) != TT_OK) goto label;                                                                       \
   } while (0)
 
 #endif

@@ -5,17 +5,19 @@
 #include "model/model.h"
 #include "model/places.h"
 
-typedef struct { float *mean, *rstd; } tt_statistics;
+typedef struct {
+  float *mean, *rstd;
+} tt_statistics;
 
 // What the backward of one layer needs; the rest is computed again.
 typedef struct {
-  float *x, *pair;               // inputs (T, D), (R, P); layer l + 1's are layer l's outputs
-  float *qkv, *prob, *o;         // (T, 3D), (R * H), (T, D)
-  float *x1, *ffn_h;             // after attention (T, D); before GELU (T, F)
-  float *ab;                     // outer product's a, b (T, 2C)
-  float *pair1, *tri_p, *tri_g;  // after the outer product (R, P); (R, 2C) each
-  float *t, *gate, *pair2;       // triangle product (R, C), gate (R, P), after the triangle (R, P)
-  float *pair_h;                 // before GELU (R, P)
+  float *x, *pair;              // inputs (T, D), (R, P); layer l + 1's are layer l's outputs
+  float *qkv, *prob, *o;        // (T, 3D), (R * H), (T, D)
+  float *x1, *ffn_h;            // after attention (T, D); before GELU (T, F)
+  float *ab;                    // outer product's a, b (T, 2C)
+  float *pair1, *tri_p, *tri_g; // after the outer product (R, P); (R, 2C) each
+  float *t, *gate, *pair2;      // triangle product (R, C), gate (R, P), after the triangle (R, P)
+  float *pair_h;                // before GELU (R, P)
   tt_statistics attn_norm, ffn_norm, opm_norm, tri_norm, tri_out_norm, pair_ffn_norm;
 } tt_layer_activations;
 
@@ -37,16 +39,16 @@ struct tt_model {
 
   float *x_embed, *pair_embed; // (T, D), (R, P)
   tt_statistics x_norm, pair_norm;
-  float *gaussian, *gauss_h;   // (A, 128): kernel values; before GELU
-  tt_layer_activations *layers; // L + 1; the last one has only x and pair
+  float *gaussian, *gauss_h;          // (A, 128): kernel values; before GELU
+  tt_layer_activations *layers;       // L + 1; the last one has only x and pair
   float *move_qkv, *move_prob, *move; // (T, 3D), (R * H), (T, 3)
   tt_statistics move_norm, move_pair_norm, lm_norm;
-  float *lm_x, *lm_h, *logits; // (masked, D), (masked, D), (masked, 128); rows up to T
-  float *dx, *dpair;           // running gradients (T, D), (R, P)
-  float *token1, *token2, *token3; // temporaries (T, max(3D, F))
+  float *lm_x, *lm_h, *logits;          // (masked, D), (masked, D), (masked, 128); rows up to T
+  float *dx, *dpair;                    // running gradients (T, D), (R, P)
+  float *token1, *token2, *token3;      // temporaries (T, max(3D, F))
   float *pair1, *pair2, *pair3, *pair4; // temporaries (R, max(P, 128))
-  float *pair_c1, *pair_c2;        // temporaries (R, 2C)
-  float *bias, *dprob;             // (R, H) each
+  float *pair_c1, *pair_c2;             // temporaries (R, 2C)
+  float *bias, *dprob;                  // (R, H) each
   float *scratch;
 };
 
@@ -61,17 +63,25 @@ typedef struct {
   uint64_t seed, step;
 } tt_pass;
 
-// Dropout sites within a layer; the movement head counts as layer L. Part of the random streams' names: never reorder.
+// Dropout sites within a layer; the movement head counts as layer L. Part of the random streams' names: never
+// reorder.
 enum {
-  TT_SITE_ATTENTION, TT_SITE_ATTENTION_OUT, TT_SITE_FFN_INNER, TT_SITE_FFN, TT_SITE_OUTER, TT_SITE_TRIANGLE,
-  TT_SITE_PAIR_FFN_INNER, TT_SITE_PAIR_FFN
+  TT_SITE_ATTENTION,
+  TT_SITE_ATTENTION_OUT,
+  TT_SITE_FFN_INNER,
+  TT_SITE_FFN,
+  TT_SITE_OUTER,
+  TT_SITE_TRIANGLE,
+  TT_SITE_PAIR_FFN_INNER,
+  TT_SITE_PAIR_FFN
 };
 
 static inline tt_dropout tt_site(const tt_pass *p, double probability, int layer, int site) {
   return (tt_dropout){p->dropout ? probability : 0, p->seed, p->step, (uint32_t)layer, (uint32_t)site};
 }
 
-static inline void tt_show(const tt_pass *p, const char *name, tt_probe_rows rows, int dim, const float *data) {
+static inline void tt_show(const tt_pass *p, const char *name, tt_probe_rows rows, int dim,
+                           const float *data) {
   if (p->m->probe) p->m->probe(p->m->probe_context, name, false, rows, dim, data);
 }
 
@@ -84,14 +94,17 @@ void tt_show_layer(const tt_pass *p, bool gradient, int layer, const char *name,
                    const float *data);
 
 // y = LN(x), keeping the statistics; the same again from them; and backward (dx +=).
-void tt_norm(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s, float *y);
-void tt_norm_again(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s, float *y);
+void tt_norm(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s,
+             float *y);
+void tt_norm_again(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s,
+                   float *y);
 void tt_norm_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim, tt_affine at,
                       tt_statistics s, float *dx);
 // y = x W^T + b, and backward; `accumulate`: dx +=.
-void tt_affine_forward(const tt_pass *p, const float *x, int64_t rows, int in, int out, tt_affine at, float *y);
-void tt_affine_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int in, int out, tt_affine at,
-                        float *dx, bool accumulate);
+void tt_affine_forward(const tt_pass *p, const float *x, int64_t rows, int in, int out, tt_affine at,
+                       float *y);
+void tt_affine_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int in, int out,
+                        tt_affine at, float *dx, bool accumulate);
 
 // ---- the steps of a pass ----
 void tt_embedding_forward(const tt_pass *p);

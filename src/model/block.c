@@ -10,8 +10,16 @@ typedef struct {
 
 static layer_view view(const tt_pass *p, int l) {
   const tt_model_config *c = &p->m->config;
-  return (layer_view){c->embed_dim, c->heads, c->pair_dim, c->pair_hidden, c->ffn_dim, c->embed_dim / c->heads,
-                      p->batch->tokens, p->batch->pairs, &p->m->places.layers[l], &p->m->layers[l],
+  return (layer_view){c->embed_dim,
+                      c->heads,
+                      c->pair_dim,
+                      c->pair_hidden,
+                      c->ffn_dim,
+                      c->embed_dim / c->heads,
+                      p->batch->tokens,
+                      p->batch->pairs,
+                      &p->m->places.layers[l],
+                      &p->m->layers[l],
                       &p->m->layers[l + 1]};
 }
 
@@ -46,12 +54,14 @@ void tt_block_forward(const tt_pass *p, int l) {
   ops->attention_values(p->batch, v.H, v.d, a->prob, &drop, a->qkv, a->o, m->scratch);
   tt_affine_forward(p, a->o, v.T, v.D, v.D, v.at->o, m->token1);
   tt_show_layer(p, false, l, "self_attn", TT_PROBE_TOKENS, v.D, m->token1);
-  residual(p, TT_ROWS_TOKENS, v.T, v.D, tt_site(p, c->dropout, l, TT_SITE_ATTENTION_OUT), a->x, m->token1, a->x1);
+  residual(p, TT_ROWS_TOKENS, v.T, v.D, tt_site(p, c->dropout, l, TT_SITE_ATTENTION_OUT), a->x, m->token1,
+           a->x1);
 
   // 2. atom feed-forward
   tt_norm(p, a->x1, v.T, v.D, v.at->ffn_norm, a->ffn_norm, m->token1);
   tt_affine_forward(p, m->token1, v.T, v.D, v.F, v.at->ffn1, a->ffn_h);
-  activate(p, TT_ROWS_TOKENS, v.T, v.F, tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->ffn_h, m->token2);
+  activate(p, TT_ROWS_TOKENS, v.T, v.F, tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->ffn_h,
+           m->token2);
   tt_affine_forward(p, m->token2, v.T, v.F, v.D, v.at->ffn2, m->token1);
   tt_show_layer(p, false, l, "ffn", TT_PROBE_TOKENS, v.D, m->token1);
   residual(p, TT_ROWS_TOKENS, v.T, v.D, tt_site(p, c->dropout, l, TT_SITE_FFN), a->x1, m->token1, v.next->x);
@@ -59,7 +69,8 @@ void tt_block_forward(const tt_pass *p, int l) {
   // 3. outer product: atoms speak to pairs
   tt_norm(p, v.next->x, v.T, v.D, v.at->opm_norm, a->opm_norm, m->token1);
   tt_affine_forward(p, m->token1, v.T, v.D, 2 * v.C, v.at->opm_in, a->ab);
-  ops->outer_product(p->batch, v.C, v.P, a->ab, p->w + v.at->opm_out.w, p->w + v.at->opm_out.b, m->pair1, m->scratch);
+  ops->outer_product(p->batch, v.C, v.P, a->ab, p->w + v.at->opm_out.w, p->w + v.at->opm_out.b, m->pair1,
+                     m->scratch);
   tt_show_layer(p, false, l, "opm", TT_PROBE_PAIRS, v.P, m->pair1);
   residual(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->dropout, l, TT_SITE_OUTER), a->pair, m->pair1, a->pair1);
 
@@ -83,20 +94,23 @@ void tt_block_forward(const tt_pass *p, int l) {
   // 5. pair feed-forward
   tt_norm(p, a->pair2, v.R, v.P, v.at->pair_ffn_norm, a->pair_ffn_norm, m->pair1);
   tt_affine_forward(p, m->pair1, v.R, v.P, v.P, v.at->pair_ffn1, a->pair_h);
-  activate(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->activation_dropout, l, TT_SITE_PAIR_FFN_INNER), a->pair_h,
-           m->pair2);
+  activate(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->activation_dropout, l, TT_SITE_PAIR_FFN_INNER),
+           a->pair_h, m->pair2);
   tt_affine_forward(p, m->pair2, v.R, v.P, v.P, v.at->pair_ffn2, m->pair1);
   tt_show_layer(p, false, l, "pair_ffn", TT_PROBE_PAIRS, v.P, m->pair1);
-  residual(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->dropout, l, TT_SITE_PAIR_FFN), a->pair2, m->pair1, v.next->pair);
+  residual(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->dropout, l, TT_SITE_PAIR_FFN), a->pair2, m->pair1,
+           v.next->pair);
 
   tt_show_layer(p, false, l, "x", TT_PROBE_TOKENS, v.D, v.next->x);
   tt_show_layer(p, false, l, "pair", TT_PROBE_PAIRS, v.P, v.next->pair);
 }
 
-// Backward of y = x + dropout(W2 dropout'(GELU(W1 LN(x)))): adds to `d`, which holds dL/dy on entry, dL/dx on return.
+// Backward of y = x + dropout(W2 dropout'(GELU(W1 LN(x)))): adds to `d`, which holds dL/dy on entry, dL/dx on
+// return.
 static void ffn_backward(const tt_pass *p, tt_rows kind, int64_t rows, int dim, int hidden, tt_affine norm,
-                         tt_statistics s, tt_affine first, tt_affine second, tt_dropout outer, tt_dropout inner,
-                         const float *x, const float *h, float *d, float *t1, float *t2, float *t3) {
+                         tt_statistics s, tt_affine first, tt_affine second, tt_dropout outer,
+                         tt_dropout inner, const float *x, const float *h, float *d, float *t1, float *t2,
+                         float *t3) {
   p->ops->dropout(p->batch, kind, &outer, dim, d, t1, false);
   activate(p, kind, rows, hidden, inner, h, t2);
   tt_affine_backward(p, t1, t2, rows, hidden, dim, second, t3, false);
@@ -151,7 +165,8 @@ static void attention_backward(const tt_pass *p, const layer_view *v, int l) {
   float *dout = m->token1, *dqkv = m->token2, *y = m->token1, *dy = m->token3;
   p->ops->dropout(p->batch, TT_ROWS_TOKENS, &outer, v->D, m->dx, m->token2, false);
   tt_affine_backward(p, m->token2, a->o, v->T, v->D, v->D, v->at->o, dout, false);
-  p->ops->attention_values_backward(p->batch, v->H, v->d, a->prob, &drop, a->qkv, dout, m->dprob, dqkv, m->scratch);
+  p->ops->attention_values_backward(p->batch, v->H, v->d, a->prob, &drop, a->qkv, dout, m->dprob, dqkv,
+                                    m->scratch);
   p->ops->attention_backward(p->batch, 0, v->H, v->d, a->qkv, a->prob, m->dprob, dqkv, m->bias, m->scratch);
   tt_affine_backward(p, m->bias, a->pair, v->R, v->P, v->H, v->at->bias, m->dpair, true);
   tt_norm_again(p, a->x, v->T, v->D, v->at->attn_norm, a->attn_norm, y);
@@ -168,14 +183,15 @@ void tt_block_backward(const tt_pass *p, int l) {
   tt_show_layer(p, true, l, "pair", TT_PROBE_PAIRS, v.P, m->dpair);
   ffn_backward(p, TT_ROWS_PAIRS, v.R, v.P, v.P, v.at->pair_ffn_norm, a->pair_ffn_norm, v.at->pair_ffn1,
                v.at->pair_ffn2, tt_site(p, c->dropout, l, TT_SITE_PAIR_FFN),
-               tt_site(p, c->activation_dropout, l, TT_SITE_PAIR_FFN_INNER), a->pair2, a->pair_h, m->dpair, m->pair1,
-               m->pair2, m->pair3);
+               tt_site(p, c->activation_dropout, l, TT_SITE_PAIR_FFN_INNER), a->pair2, a->pair_h, m->dpair,
+               m->pair1, m->pair2, m->pair3);
   triangle_backward(p, &v, l);
   outer_product_backward(p, &v, l);
   // the outer product reads the layer's output x, so only now is that tensor's gradient whole
   tt_show_layer(p, true, l, "x", TT_PROBE_TOKENS, v.D, m->dx);
   ffn_backward(p, TT_ROWS_TOKENS, v.T, v.D, v.F, v.at->ffn_norm, a->ffn_norm, v.at->ffn1, v.at->ffn2,
-               tt_site(p, c->dropout, l, TT_SITE_FFN), tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->x1,
-               a->ffn_h, m->dx, m->token1, m->token2, m->token3);
+               tt_site(p, c->dropout, l, TT_SITE_FFN),
+               tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->x1, a->ffn_h, m->dx, m->token1,
+               m->token2, m->token3);
   attention_backward(p, &v, l);
 }

@@ -7,7 +7,8 @@ void tt_embedding_forward(const tt_pass *p) {
   const tt_batch *b = p->batch;
   int D = m->config.embed_dim, P = m->config.pair_dim;
 
-  p->ops->embed_tokens(b, D, p->w + at->token, p->w + at->atom, p->w + at->degree, p->w + at->vnode, m->x_embed);
+  p->ops->embed_tokens(b, D, p->w + at->token, p->w + at->atom, p->w + at->degree, p->w + at->vnode,
+                       m->x_embed);
   tt_show(p, "x_embed", TT_PROBE_TOKENS, D, m->x_embed);
 
   p->ops->embed_pairs(b, P, p->w + at->path, p->w + at->edge, p->w + at->pair_vnode, m->pair_embed);
@@ -38,7 +39,8 @@ void tt_embedding_backward(const tt_pass *p) {
   p->ops->zero(dx, b->tokens * D);
   tt_norm_backward(p, m->dx, m->x_embed, b->tokens, D, at->norm, m->x_norm, dx);
   tt_show_gradient(p, "x_embed", TT_PROBE_TOKENS, D, dx);
-  p->ops->embed_tokens_backward(b, D, dx, p->g + at->token, p->g + at->atom, p->g + at->degree, p->g + at->vnode);
+  p->ops->embed_tokens_backward(b, D, dx, p->g + at->token, p->g + at->atom, p->g + at->degree,
+                                p->g + at->vnode);
 
   p->ops->zero(dpair, b->pairs * P);
   tt_norm_backward(p, m->dpair, m->pair_embed, b->pairs, P, at->pair_norm, m->pair_norm, dpair);

@@ -1,8 +1,10 @@
 #include "model/flops.h"
 
-// Everything but the outer product and the movement head's sum over values, which the two conventions do differently.
+// Everything but the outer product and the movement head's sum over values, which the two conventions do
+// differently.
 static double common(const tt_model_config *c, double n, double masked) {
-  double S = n + 1, D = c->embed_dim, H = c->heads, P = c->pair_dim, C = c->pair_hidden, F = c->ffn_dim, L = c->layers;
+  double S = n + 1, D = c->embed_dim, H = c->heads, P = c->pair_dim, C = c->pair_hidden, F = c->ffn_dim,
+         L = c->layers;
   double K = TT_GAUSSIANS, V = TT_TOKENS;
   double attention = 8 * S * D * D + 4 * S * S * D + 2 * S * S * P * H;
   double ffn = 4 * S * D * F;
@@ -25,6 +27,6 @@ double tt_flops_executed(const tt_model_config *c, int atoms, double masked) {
 double tt_flops_reference(const tt_model_config *c, int atoms, double masked) {
   double n = atoms, S = n + 1, P = c->pair_dim, C = c->pair_hidden, D = c->embed_dim;
   double outer = S * S * C * C + 2 * S * S * C * C * P; // a_i (x) b_j, then W
-  double movement = 6 * n * n * D + 6 * n * D;          // three weighted sums of the values, then the projection
+  double movement = 6 * n * n * D + 6 * n * D; // three weighted sums of the values, then the projection
   return common(c, n, masked) + c->layers * outer + movement;
 }

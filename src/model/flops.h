@@ -1,10 +1,12 @@
-// How many floating-point operations a molecule costs (matrix products only, a multiply-add is 2). docs/benchmarks.md.
+// How many floating-point operations a molecule costs (matrix products only, a multiply-add is 2).
+// docs/benchmarks.md.
 #ifndef TT_MODEL_FLOPS_H
 #define TT_MODEL_FLOPS_H
 
 #include "config/config.h"
 
-// Forward pass of one molecule of `atoms` atoms, `masked` of them with a target, at its real length (no padding).
+// Forward pass of one molecule of `atoms` atoms, `masked` of them with a target, at its real length (no
+// padding).
 //  executed:  the algorithm as run here (outer product factored; atoms' movement by scalars)
 //  reference: upstream's algorithm, which forms the outer product (uni-mol2 section 8)
 // Training counts 3 x forward in both conventions; recomputation is not counted.

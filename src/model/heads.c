@@ -24,14 +24,15 @@ static void movement_backward(const tt_pass *p, const tt_dropout *drop, const fl
   int D = m->config.embed_dim, P = m->config.pair_dim, H = m->config.heads;
   const tt_layer_activations *last = &m->layers[m->config.layers];
   float *dqkv = m->token2, *y = m->token1, *dy = m->token3, *z = m->pair1, *dz = m->pair2;
-  p->ops->movement_backward(b, H, D / H, m->move_prob, drop, m->move_qkv, p->w + at->force, dmove, m->dprob, dqkv,
-                            p->g + at->force, m->scratch);
+  p->ops->movement_backward(b, H, D / H, m->move_prob, drop, m->move_qkv, p->w + at->force, dmove, m->dprob,
+                            dqkv, p->g + at->force, m->scratch);
   p->ops->attention_backward(b, 1, H, D / H, m->move_qkv, m->move_prob, m->dprob, dqkv, m->bias, m->scratch);
   tt_norm_again(p, last->pair, b->pairs, P, at->move_pair_norm, m->move_pair_norm, z);
   tt_affine_backward(p, m->bias, z, b->pairs, P, H, at->move_bias, dz, false);
   tt_norm_backward(p, dz, last->pair, b->pairs, P, at->move_pair_norm, m->move_pair_norm, m->dpair);
   tt_norm_again(p, last->x, b->tokens, D, at->move_norm, m->move_norm, y);
-  p->ops->linear_backward(dqkv, y, b->tokens, D, 3 * D, p->w + at->move_q, dy, false, p->g + at->move_q, NULL);
+  p->ops->linear_backward(dqkv, y, b->tokens, D, 3 * D, p->w + at->move_q, dy, false, p->g + at->move_q,
+                          NULL);
   tt_norm_backward(p, dy, last->x, b->tokens, D, at->move_norm, m->move_norm, m->dx);
 }
 
@@ -81,7 +82,8 @@ void tt_heads(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losse
   p->ops->cross_entropy(b, m->logits, scale->token, losses->token, m->token2);
   tokens_backward(p, m->token2);
   float *dmove = m->token1;
-  p->ops->position_losses(b, m->move, scale->position, scale->distance, losses->position, losses->distance, dmove);
+  p->ops->position_losses(b, m->move, scale->position, scale->distance, losses->position, losses->distance,
+                          dmove);
   tt_show_gradient(p, "movement", TT_PROBE_TOKENS, 3, dmove);
   movement_backward(p, &drop, dmove);
 }

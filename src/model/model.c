@@ -33,9 +33,15 @@ void tt_model_free(tt_model *m) {
   free(m);
 }
 
-const tt_parameters *tt_model_parameters(const tt_model *m) { return &m->parameters; }
-const tt_model_config *tt_model_configuration(const tt_model *m) { return &m->config; }
-size_t tt_model_bytes(const tt_model *m) { return m->floats * sizeof(float); }
+const tt_parameters *tt_model_parameters(const tt_model *m) {
+  return &m->parameters;
+}
+const tt_model_config *tt_model_configuration(const tt_model *m) {
+  return &m->config;
+}
+size_t tt_model_bytes(const tt_model *m) {
+  return m->floats * sizeof(float);
+}
 
 void tt_model_set_means(tt_model *m, const float means[TT_GAUSSIANS]) {
   for (int k = 0; k < TT_GAUSSIANS; k++) m->means[k] = means[k];
@@ -47,7 +53,10 @@ void tt_model_set_probe(tt_model *m, tt_probe probe, void *context) {
 }
 
 // Hands out consecutive pieces of one allocation; with no memory yet it only counts.
-typedef struct { float *memory; size_t used; } cutter;
+typedef struct {
+  float *memory;
+  size_t used;
+} cutter;
 
 static float *cut(cutter *c, int64_t rows, int64_t dim) {
   float *p = c->memory ? c->memory + c->used : NULL;
@@ -62,7 +71,9 @@ static tt_statistics cut_statistics(cutter *c, int64_t rows) {
   return s;
 }
 
-static int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t largest(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
 
 static void cut_layer(cutter *c, const tt_model_config *k, tt_layer_activations *a, int64_t T, int64_t R) {
   int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden;
@@ -129,8 +140,8 @@ static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int
 }
 
 static tt_status prepare(tt_model *m, const tt_batch *b) {
-  if (m->memory && b->tokens <= m->room_tokens && b->pairs <= m->room_pairs && b->atom_pairs <= m->room_atom_pairs &&
-      b->max_length <= m->room_length)
+  if (m->memory && b->tokens <= m->room_tokens && b->pairs <= m->room_pairs &&
+      b->atom_pairs <= m->room_atom_pairs && b->max_length <= m->room_length)
     return TT_OK;
   m->room_tokens = largest(m->room_tokens, b->tokens);
   m->room_pairs = largest(m->room_pairs, b->pairs);
@@ -159,12 +170,14 @@ static tt_status run(const tt_pass *p, const tt_loss_scale *scale, const tt_piec
   return TT_OK;
 }
 
-tt_status tt_model_evaluate(tt_model *m, const float *weights, const tt_batch *batch, const tt_piece_losses *losses) {
+tt_status tt_model_evaluate(tt_model *m, const float *weights, const tt_batch *batch,
+                            const tt_piece_losses *losses) {
   return run(&(tt_pass){.m = m, .ops = m->ops, .batch = batch, .w = weights}, NULL, losses);
 }
 
-tt_status tt_model_train(tt_model *m, const float *weights, const tt_batch *batch, uint64_t seed, uint64_t step,
-                         const tt_loss_scale *scale, float *gradient, const tt_piece_losses *losses) {
+tt_status tt_model_train(tt_model *m, const float *weights, const tt_batch *batch, uint64_t seed,
+                         uint64_t step, const tt_loss_scale *scale, float *gradient,
+                         const tt_piece_losses *losses) {
   tt_pass pass = {m, m->ops, batch, weights, gradient, true, seed, step};
   return run(&pass, scale, losses);
 }

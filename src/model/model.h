@@ -10,7 +10,8 @@
 
 typedef struct tt_model tt_model;
 
-// Builds the parameter table; buffers grow with the pieces that are run. Errors: TT_ERR_CONFIG, TT_ERR_MEMORY.
+// Builds the parameter table; buffers grow with the pieces that are run. Errors: TT_ERR_CONFIG,
+// TT_ERR_MEMORY.
 tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops);
 void tt_model_free(tt_model *model);
 
@@ -21,29 +22,41 @@ const tt_model_config *tt_model_configuration(const tt_model *model);
 void tt_model_set_means(tt_model *model, const float means[TT_GAUSSIANS]);
 
 // What each term of a piece's loss is multiplied by, so that pieces add up to means over the global batch:
-// token: weight / masked atoms of the global batch (0 when none is masked); position, distance: weight / molecules.
-typedef struct { double token, position, distance; } tt_loss_scale;
+// token: weight / masked atoms of the global batch (0 when none is masked); position, distance: weight /
+// molecules.
+typedef struct {
+  double token, position, distance;
+} tt_loss_scale;
 
-// Unweighted losses, in double: token[k] of masked atom k (batch->masked_row order); position and distance of each
-// molecule (its own mean over atoms or pairs). Arrays of the caller, sized by the piece.
-typedef struct { double *token, *position, *distance; } tt_piece_losses;
+// Unweighted losses, in double: token[k] of masked atom k (batch->masked_row order); position and distance of
+// each molecule (its own mean over atoms or pairs). Arrays of the caller, sized by the piece.
+typedef struct {
+  double *token, *position, *distance;
+} tt_piece_losses;
 
 // Forward and losses without dropout. `weights` is the flat array of the parameter table.
 tt_status tt_model_evaluate(tt_model *model, const float *weights, const tt_batch *batch,
                             const tt_piece_losses *losses);
 
 // Forward with dropout drawn from (seed, step, sample), losses, and backward: adds the gradient of
-// scale.token * sum token + scale.position * sum position + scale.distance * sum distance to `gradient` (flat).
-tt_status tt_model_train(tt_model *model, const float *weights, const tt_batch *batch, uint64_t seed, uint64_t step,
-                         const tt_loss_scale *scale, float *gradient, const tt_piece_losses *losses);
+// scale.token * sum token + scale.position * sum position + scale.distance * sum distance to `gradient`
+// (flat).
+tt_status tt_model_train(tt_model *model, const float *weights, const tt_batch *batch, uint64_t seed,
+                         uint64_t step, const tt_loss_scale *scale, float *gradient,
+                         const tt_piece_losses *losses);
 
 // Bytes of the buffers held now.
 size_t tt_model_bytes(const tt_model *model);
 
-// For tests: called with every named activation (names as in docs/model.md) and, in tt_model_train, with gradients of
-// the loss with respect to some of them. TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at pair_offset * heads.
+// For tests: called with every named activation (names as in docs/model.md) and, in tt_model_train, with
+// gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at
+// pair_offset * heads.
 typedef enum {
-  TT_PROBE_TOKENS, TT_PROBE_PAIRS, TT_PROBE_ATOM_PAIRS, TT_PROBE_MASKED, TT_PROBE_PROBABILITIES
+  TT_PROBE_TOKENS,
+  TT_PROBE_PAIRS,
+  TT_PROBE_ATOM_PAIRS,
+  TT_PROBE_MASKED,
+  TT_PROBE_PROBABILITIES
 } tt_probe_rows;
 typedef void (*tt_probe)(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
                          const float *data);

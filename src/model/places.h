@@ -5,11 +5,14 @@
 #include "model/parameters.h"
 
 // A weight matrix (or LayerNorm scale) and its bias.
-typedef struct { int64_t w, b; } tt_affine;
+typedef struct {
+  int64_t w, b;
+} tt_affine;
 
 typedef struct {
   int64_t q; // q, k, v one after the other: one (3D, D) matrix
-  tt_affine o, bias, attn_norm, ffn1, ffn2, ffn_norm, opm_norm, opm_in, opm_out, pair_ffn_norm, pair_ffn1, pair_ffn2;
+  tt_affine o, bias, attn_norm, ffn1, ffn2, ffn_norm, opm_norm, opm_in, opm_out, pair_ffn_norm, pair_ffn1,
+      pair_ffn2;
   tt_affine tri_norm, tri_p, tri_g, tri_gate, tri_z, tri_out_norm;
 } tt_layer_places;
 

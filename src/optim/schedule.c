@@ -6,12 +6,14 @@ double tt_learning_rate(const tt_optimizer_config *c, int64_t steps, int64_t upd
   double u = (double)update, warmup = (double)c->warmup_steps, end = (double)steps;
   if (c->warmup_steps > 0 && u <= warmup) return c->learning_rate * u / warmup;
   switch (c->schedule) {
-  case TT_SCHEDULE_CONSTANT: return c->learning_rate;
+  case TT_SCHEDULE_CONSTANT:
+    return c->learning_rate;
   case TT_SCHEDULE_COOLDOWN: {
     double cooldown = (double)c->cooldown_steps, left = end - u;
     return left < cooldown ? c->learning_rate * fmax(left, 0) / cooldown : c->learning_rate;
   }
-  case TT_SCHEDULE_LINEAR: break;
+  case TT_SCHEDULE_LINEAR:
+    break;
   }
   return u >= end ? 0 : c->learning_rate * (1 - (u - warmup) / (end - warmup));
 }

@@ -33,6 +33,7 @@ tt_losses tt_loss_means(const tt_loss_sums *s, const tt_train_config *config) {
   l.token_se = standard_error(s->token, s->token_squares, s->masked);
   l.position_se = standard_error(s->position, s->position_squares, s->molecules);
   l.distance_se = standard_error(s->distance, s->distance_squares, s->molecules);
-  l.loss_se = hypot(config->token_loss_weight * l.token_se, standard_error(s->both, s->both_squares, s->molecules));
+  l.loss_se =
+      hypot(config->token_loss_weight * l.token_se, standard_error(s->both, s->both_squares, s->molecules));
   return l;
 }

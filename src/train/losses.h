@@ -26,9 +26,9 @@ typedef struct {
 
 void tt_loss_sums_add(tt_loss_sums *sums, const tt_molecule_losses *losses, const tt_train_config *config);
 
-// The mean token loss is over masked atoms (0 when there is none); the others are over molecules. Standard errors: the spread of
-// atoms or molecules over the square root of their number; position and distance are taken together in the total's, since they
-// go together.
+// The mean token loss is over masked atoms (0 when there is none); the others are over molecules. Standard
+// errors: the spread of atoms or molecules over the square root of their number; position and distance are
+// taken together in the total's, since they go together.
 tt_losses tt_loss_means(const tt_loss_sums *sums, const tt_train_config *config);
 
 #endif

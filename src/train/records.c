@@ -6,59 +6,73 @@
 #include "train/hardware.h"
 #include "train/runlog.h"
 
-static json_t *number(double value) { return tt_runlog_number(value); }
+static json_t *number(double value) {
+  return tt_runlog_number(value);
+}
 
-static json_t *code_version(void) { return json_sprintf("twotrack %s", tt_version()); }
+static json_t *code_version(void) {
+  return json_sprintf("twotrack %s", tt_version());
+}
 
 // Parameters counted three ways are what power laws are fitted to: all, and those outside embedding tables.
 static json_t *parameter_counts(const tt_parameters *p) {
   int64_t tables = 0;
-  static const char *const embeddings[] = {
-      "embed_tokens.weight", "atom_feature.atom_encoder.weight", "atom_feature.degree_encoder.weight",
-      "atom_feature.vnode_encoder.weight", "edge_feature.edge_encoder.weight",
-      "edge_feature.shorest_path_encoder.weight", "edge_feature.vnode_virtual_distance.weight",
-      "se3_invariant_kernel.gaussian.mul.weight", "se3_invariant_kernel.gaussian.bias.weight"};
+  static const char *const embeddings[] = {"embed_tokens.weight",
+                                           "atom_feature.atom_encoder.weight",
+                                           "atom_feature.degree_encoder.weight",
+                                           "atom_feature.vnode_encoder.weight",
+                                           "edge_feature.edge_encoder.weight",
+                                           "edge_feature.shorest_path_encoder.weight",
+                                           "edge_feature.vnode_virtual_distance.weight",
+                                           "se3_invariant_kernel.gaussian.mul.weight",
+                                           "se3_invariant_kernel.gaussian.bias.weight"};
   for (size_t k = 0; k < sizeof embeddings / sizeof *embeddings; k++) {
     const tt_parameter *e = tt_parameters_find(p, embeddings[k]);
     if (e) tables += e->count;
   }
-  return json_pack("{s:I, s:I, s:i}", "total", (json_int_t)p->total, "without_embeddings", (json_int_t)(p->total - tables),
-                   "tensors", p->count);
+  return json_pack("{s:I, s:I, s:i}", "total", (json_int_t)p->total, "without_embeddings",
+                   (json_int_t)(p->total - tables), "tensors", p->count);
 }
 
 json_t *tt_record_run(const tt_trainer *t, const char *config_text, const tt_store *store) {
   return json_pack(
-      "{s:s, s:i, s:o, s:s, s:o, s:i, s:o, s:s, s:s, s:I, s:I, s:I}", "type", "run", "schema_version", TT_LOG_SCHEMA,
-      "code_version", code_version(), "config", config_text, "hardware", tt_hardware_json(), "ranks", t->comm->size,
-      "parameters", parameter_counts(t->parameters), "flop_formula",
-      "3 x forward of every molecule at its real length, matrix products only, multiply-add = 2, recomputation not counted; "
+      "{s:s, s:i, s:o, s:s, s:o, s:s, s:i, s:o, s:s, s:s, s:I, s:I, s:I}", "type", "run", "schema_version",
+      TT_LOG_SCHEMA, "code_version", code_version(), "config", config_text, "hardware", tt_hardware_json(),
+      "backend", t->ops->name, "ranks", t->comm->size, "parameters", parameter_counts(t->parameters),
+      "flop_formula",
+      "3 x forward of every molecule at its real length, matrix products only, multiply-add = 2, "
+      "recomputation not counted; "
       "executed: outer product factored; reference: outer product formed, as upstream does (docs/model.md)",
-      "store_digest", tt_store_digest(store), "store_train_records", (json_int_t)tt_store_records(store, TT_TRAIN),
-      "store_valid_records", (json_int_t)tt_store_records(store, TT_VALID), "started_unix", (json_int_t)time(NULL));
+      "store_digest", tt_store_digest(store), "store_train_records",
+      (json_int_t)tt_store_records(store, TT_TRAIN), "store_valid_records",
+      (json_int_t)tt_store_records(store, TT_VALID), "started_unix", (json_int_t)time(NULL));
 }
 
 json_t *tt_record_resume(const tt_trainer *t) {
-  return json_pack("{s:s, s:I, s:i, s:o, s:o}", "type", "resume", "step", (json_int_t)t->state.step, "ranks",
-                   t->comm->size, "hardware", tt_hardware_json(), "code_version", code_version());
+  return json_pack("{s:s, s:I, s:i, s:o, s:s, s:o}", "type", "resume", "step", (json_int_t)t->state.step,
+                   "ranks", t->comm->size, "hardware", tt_hardware_json(), "backend", t->ops->name,
+                   "code_version", code_version());
 }
 
 json_t *tt_record_step(const tt_trainer *t, const tt_update *u, double samples_per_s) {
   const tt_progress_state *s = &t->state;
-  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "type", "step", "step",
-                   (json_int_t)s->step, "samples", (json_int_t)s->samples, "loss", number(u->losses.loss), "loss_token",
-                   number(u->losses.token), "loss_position", number(u->losses.position), "loss_distance",
-                   number(u->losses.distance), "lr", number(u->learning_rate), "grad_norm", number(u->gradient_norm),
-                   "atoms", (json_int_t)s->atoms, "pairs", (json_int_t)s->pairs, "flops_executed",
+  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "type", "step",
+                   "step", (json_int_t)s->step, "samples", (json_int_t)s->samples, "loss",
+                   number(u->losses.loss), "loss_token", number(u->losses.token), "loss_position",
+                   number(u->losses.position), "loss_distance", number(u->losses.distance), "lr",
+                   number(u->learning_rate), "grad_norm", number(u->gradient_norm), "atoms",
+                   (json_int_t)s->atoms, "pairs", (json_int_t)s->pairs, "flops_executed",
                    number(s->flops_executed), "flops_reference", number(s->flops_reference), "samples_per_s",
                    number(samples_per_s));
 }
 
 json_t *tt_record_valid(const tt_trainer *t, const tt_losses *l, const tt_losses *base) {
-  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "type", "valid",
-                   "step", (json_int_t)t->state.step, "samples", (json_int_t)t->state.samples, "loss", number(l->loss),
-                   "loss_token", number(l->token), "loss_position", number(l->position), "loss_distance",
-                   number(l->distance), "loss_se", number(l->loss_se), "loss_token_se", number(l->token_se),
-                   "loss_position_se", number(l->position_se), "loss_distance_se", number(l->distance_se), "count",
-                   (json_int_t)l->molecules, "masked", (json_int_t)l->masked, "baseline_token", number(base->token),
-                   "baseline_position", number(base->position), "baseline_distance", number(base->distance));
+  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "type",
+                   "valid", "step", (json_int_t)t->state.step, "samples", (json_int_t)t->state.samples,
+                   "loss", number(l->loss), "loss_token", number(l->token), "loss_position",
+                   number(l->position), "loss_distance", number(l->distance), "loss_se", number(l->loss_se),
+                   "loss_token_se", number(l->token_se), "loss_position_se", number(l->position_se),
+                   "loss_distance_se", number(l->distance_se), "count", (json_int_t)l->molecules, "masked",
+                   (json_int_t)l->masked, "baseline_token", number(base->token), "baseline_position",
+                   number(base->position), "baseline_distance", number(base->distance));
 }

@@ -31,7 +31,9 @@ typedef struct {
   uint64_t rate_samples;
 } run_state;
 
-static bool leader(const run_state *r) { return r->comm->rank == 0; }
+static bool leader(const run_state *r) {
+  return r->comm->rank == 0;
+}
 
 // ---- the run folder ----
 
@@ -45,7 +47,8 @@ static bool folder_is_empty(const char *path) {
   return empty;
 }
 
-// The first line in which two resolved configurations differ, other than in what may change between runs; NULL if none.
+// The first line in which two resolved configurations differ, other than in what may change between runs;
+// NULL if none.
 static const char *first_difference(const char *a, const char *b, size_t *length) {
   static const char *const free_keys[] = {"store", "log_every", "checkpoint_every", "checkpoint_keep"};
   while (*a || *b) {
@@ -67,15 +70,20 @@ static const char *first_difference(const char *a, const char *b, size_t *length
 
 static tt_status check_same_run(const run_state *r, const char *checkpoint) {
   size_t length = 0;
-  const char *differs = first_difference(r->trainer.state.config ? r->trainer.state.config : "", r->config_text, &length);
+  const char *differs =
+      first_difference(r->trainer.state.config ? r->trainer.state.config : "", r->config_text, &length);
   if (differs)
-    return tt_fail(TT_ERR_CONFIG, "%s was written with another configuration: it differs at '%.*s'; resume with the run's own "
-                                  "%s/config.cfg, or start a new run with --init-from", checkpoint, (int)length, differs,
-                   r->request->folder);
+    return tt_fail(
+        TT_ERR_CONFIG,
+        "%s was written with another configuration: it differs at '%.*s'; resume with the run's own "
+        "%s/config.cfg, or start a new run with --init-from",
+        checkpoint, (int)length, differs, r->request->folder);
   if (strcmp(r->trainer.state.store_digest, tt_store_digest(r->store)) != 0)
-    return tt_fail(TT_ERR_DATA, "%s was trained on another store than %s (digest %s, now %s); give --store with the run's own "
-                                "store", checkpoint, tt_store_folder(r->store), r->trainer.state.store_digest,
-                   tt_store_digest(r->store));
+    return tt_fail(
+        TT_ERR_DATA,
+        "%s was trained on another store than %s (digest %s, now %s); give --store with the run's own "
+        "store",
+        checkpoint, tt_store_folder(r->store), r->trainer.state.store_digest, tt_store_digest(r->store));
   return TT_OK;
 }
 
@@ -101,8 +109,10 @@ static tt_status choose_start(const run_state *r, char checkpoint[PATH_MAX]) {
     if (r->request->resume)
       status = tt_checkpoint_newest(folder, checkpoint, PATH_MAX);
     else if (!r->request->dry_run && !folder_is_empty(folder))
-      status = tt_fail(TT_ERR_ARGUMENT, "%s is there already and not empty; add --resume to go on with that run, or choose "
-                                        "another --out", folder);
+      status = tt_fail(TT_ERR_ARGUMENT,
+                       "%s is there already and not empty; add --resume to go on with that run, or choose "
+                       "another --out",
+                       folder);
   }
   TT_TRY(tt_comm_agree(r->comm, status));
   return tt_comm_broadcast(r->comm, checkpoint, PATH_MAX, 0);
@@ -116,12 +126,14 @@ static tt_status begin(run_state *r, const char *checkpoint) {
   } else {
     TT_TRY(tt_trainer_load(&r->trainer, checkpoint));
     if (leader(r)) status = check_same_run(r, checkpoint);
-    if (leader(r) && status == TT_OK) status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
+    if (leader(r) && status == TT_OK)
+      status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
     if (leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)
       status = tt_runlog_append(r->log, tt_record_resume(&r->trainer));
   }
   TT_TRY(tt_comm_agree(r->comm, status));
-  snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s", tt_store_digest(r->store));
+  snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s",
+           tt_store_digest(r->store));
   free(r->trainer.state.config);
   r->trainer.state.config = strdup(r->config_text);
   return tt_comm_agree(r->comm, r->trainer.state.config ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory"));
@@ -138,7 +150,8 @@ static tt_status validate(run_state *r) {
 
 static tt_status save(run_state *r) {
   char path[PATH_MAX];
-  snprintf(path, sizeof path, "%s/checkpoints/step-%09lld.h5", r->request->folder, (long long)r->trainer.state.step);
+  snprintf(path, sizeof path, "%s/checkpoints/step-%09lld.h5", r->request->folder,
+           (long long)r->trainer.state.step);
   tt_status status = leader(r) ? tt_runlog_sync(r->log) : TT_OK;
   TT_TRY(tt_comm_agree(r->comm, status));
   TT_TRY(tt_trainer_save(&r->trainer, path));
@@ -148,11 +161,18 @@ static tt_status save(run_state *r) {
 
 static void show(run_state *r, const tt_update *u, double rate) {
   int64_t left = r->config->train.steps - r->trainer.state.step;
-  tt_progress_show(&(tt_progress){.what = "training", .counter = "step", .unit = "molecules",
-                                  .done = r->trainer.state.step, .total = r->config->train.steps, .rate = rate,
-                                  .seconds_left = rate > 0 ? (double)left * r->config->train.batch_size / rate : NAN,
-                                  .loss = u->losses.loss, .token = u->losses.token, .position = u->losses.position,
-                                  .distance = u->losses.distance});
+  tt_progress_show(
+      &(tt_progress){.what = "training",
+                     .counter = "step",
+                     .unit = "molecules",
+                     .done = r->trainer.state.step,
+                     .total = r->config->train.steps,
+                     .rate = rate,
+                     .seconds_left = rate > 0 ? (double)left * r->config->train.batch_size / rate : NAN,
+                     .loss = u->losses.loss,
+                     .token = u->losses.token,
+                     .position = u->losses.position,
+                     .distance = u->losses.distance});
 }
 
 // Molecules a second since the last call, smoothed over some steps.
@@ -166,7 +186,9 @@ static double rate_now(run_state *r) {
   return rate;
 }
 
-static bool due(int64_t step, int64_t every, int64_t last) { return step == last || (every > 0 && step % every == 0); }
+static bool due(int64_t step, int64_t every, int64_t last) {
+  return step == last || (every > 0 && step % every == 0);
+}
 
 static tt_status one_step(run_state *r) {
   const tt_train_config *k = &r->config->train;
@@ -210,17 +232,20 @@ static void print_plan(const run_state *r) {
   int mean = records > 0 ? (int)lround(atoms / records) : 0;
   double flops = 3 * tt_flops_executed(m, mean, c->data.mask_probability * mean) * c->train.batch_size;
   double state = (double)r->trainer.parameters->total * 4;
-  printf("model      %s: %d layers, atom track %d wide (%d heads), pair track %d wide (hidden %d); %lld parameters\n",
-         *m->preset ? m->preset : "own dimensions", m->layers, m->embed_dim, m->heads, m->pair_dim, m->pair_hidden,
-         (long long)r->trainer.parameters->total);
-  printf("data       %s: %llu training and %llu validation molecules, %.1f atoms on average\n", tt_store_folder(r->store),
-         (unsigned long long)tt_store_records(r->store, TT_TRAIN), (unsigned long long)tt_store_records(r->store, TT_VALID),
-         records > 0 ? atoms / records : 0);
-  printf("run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s; about %.3g GFLOP an update\n",
+  printf("model      %s: %d layers, atom track %d wide (%d heads), pair track %d wide (hidden %d); %lld "
+         "parameters\n",
+         *m->preset ? m->preset : "own dimensions", m->layers, m->embed_dim, m->heads, m->pair_dim,
+         m->pair_hidden, (long long)r->trainer.parameters->total);
+  printf("data       %s: %llu training and %llu validation molecules, %.1f atoms on average\n",
+         tt_store_folder(r->store), (unsigned long long)tt_store_records(r->store, TT_TRAIN),
+         (unsigned long long)tt_store_records(r->store, TT_VALID), records > 0 ? atoms / records : 0);
+  printf("run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s; about %.3g GFLOP "
+         "an update\n",
          (long long)c->train.steps, c->train.batch_size,
-         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches, r->comm->size,
-         r->comm->size > 1 ? "s" : "", flops * 1e-9);
-  printf("memory     %.0f MB a rank for weights, moments and the gradient tree; activations come on top (train.max_pairs = "
+         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches,
+         r->comm->size, r->comm->size > 1 ? "s" : "", flops * 1e-9);
+  printf("memory     %.0f MB a rank for weights, moments and the gradient tree; activations come on top "
+         "(train.max_pairs = "
          "%lld bounds them)\n",
          1e-6 * state * (1 + r->trainer.tree.levels + 4.0 / r->comm->size), (long long)c->train.max_pairs);
   fflush(stdout);

@@ -14,8 +14,8 @@ typedef struct {
   bool dry_run;          // check everything, print what would run, write nothing
 } tt_run_request;
 
-// Collective. Runs to config->train.steps and prints, at the end, the last validation beside its baselines. Every failure
-// has been reported (once, by one rank) when this returns it.
+// Collective. Runs to config->train.steps and prints, at the end, the last validation beside its baselines.
+// Every failure has been reported (once, by one rank) when this returns it.
 tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_request *request);
 
 #endif

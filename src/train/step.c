@@ -20,7 +20,8 @@ typedef struct {
 } work;
 
 static void work_free(work *w) {
-  void *all[] = {w->order, w->atoms, w->piece, w->index, w->token, w->position, w->distance, w->own, w->all, w->counts, w->sorted};
+  void *all[] = {w->order,    w->atoms, w->piece, w->index,  w->token, w->position,
+                 w->distance, w->own,   w->all,   w->counts, w->sorted};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
 }
 
@@ -48,8 +49,8 @@ static tt_status work_make(work *w, const tt_comm *comm, const tt_global_batch *
 static void keep_losses(work *w, const tt_batch *piece) {
   tt_molecule_losses *first = w->own + w->owned;
   for (int m = 0; m < piece->molecules; m++)
-    first[m] = (tt_molecule_losses){.position = w->position[m], .distance = w->distance[m],
-                                    .batch_index = piece->batch_index[m]};
+    first[m] = (tt_molecule_losses){
+        .position = w->position[m], .distance = w->distance[m], .batch_index = piece->batch_index[m]};
   for (int64_t k = 0; k < piece->masked; k++) {
     tt_molecule_losses *l = &first[piece->token_molecule[piece->masked_row[k]]];
     l->token += w->token[k];
@@ -63,7 +64,8 @@ static void keep_losses(work *w, const tt_batch *piece) {
 typedef tt_status (*piece_function)(tt_trainer *t, work *w, void *context);
 
 // Packs the pieces of one leaf, in order. The cut depends on the leaf's molecules and max_pairs only.
-static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, work *w, piece_function run, void *context) {
+static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, work *w, piece_function run,
+                          void *context) {
   int count = 0;
   for (int i = 0; i < b->count; i++)
     if (b->leaf[i] == leaf) {
@@ -74,8 +76,8 @@ static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, wor
   int pieces = tt_cut(w->atoms, count, t->config->train.max_pairs, w->piece);
   for (int k = 0; k < pieces; k++) {
     int first = w->piece[k];
-    TT_TRY(tt_batch_pack(&t->batch, b->samples, w->order + first, w->piece[k + 1] - first, b->sample, w->index,
-                         t->config->model.scaling_length, tt_padded_length(b->longest)));
+    TT_TRY(tt_batch_pack(&t->batch, b->samples, w->order + first, w->piece[k + 1] - first, b->sample,
+                         w->index, t->config->model.scaling_length, tt_padded_length(b->longest)));
     TT_TRY(run(t, w, context));
     keep_losses(w, &t->batch);
   }
@@ -105,14 +107,15 @@ typedef struct {
 static tt_status train_piece(tt_trainer *t, work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
-  return tt_model_train(t->model, t->weights, &t->batch, t->config->train.seed, (uint64_t)t->state.step, &c->scale,
-                        c->gradient, &losses);
+  return tt_model_train(t->model, t->weights, &t->batch, t->config->train.seed, (uint64_t)t->state.step,
+                        &c->scale, c->gradient, &losses);
 }
 
 static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
   const tt_train_config *k = &t->config->train;
   training c = {{b->masked ? k->token_loss_weight / (double)b->masked : 0, k->position_loss_weight / b->count,
-                 k->distance_loss_weight / b->count}, NULL};
+                 k->distance_loss_weight / b->count},
+                NULL};
   tt_tree_clear(&t->tree);
   for (int leaf = b->first_leaf; leaf < b->first_leaf + b->own_leaves; leaf++) {
     c.gradient = tt_tree_leaf(&t->tree);
@@ -125,14 +128,16 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
 // Norm of the whole gradient: in double over fixed blocks, added in index order.
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
   const tt_comm *comm = t->comm;
-  int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK, first = t->segment[comm->rank];
+  int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK,
+          first = t->segment[comm->rank];
   int64_t own = t->segment[comm->rank + 1] - first, *counts = NULL;
   double *mine = NULL, *all = NULL;
   tt_status status = tt_alloc(&counts, (size_t)comm->size, sizeof *counts, "block norms");
   if (status == TT_OK) status = tt_alloc(&mine, (size_t)blocks, sizeof *mine, "block norms");
   if (status == TT_OK) status = tt_alloc(&all, (size_t)blocks, sizeof *all, "block norms");
   if (status == TT_OK) {
-    for (int r = 0; r < comm->size; r++) counts[r] = (t->segment[r + 1] - t->segment[r] + TT_BLOCK - 1) / TT_BLOCK;
+    for (int r = 0; r < comm->size; r++)
+      counts[r] = (t->segment[r + 1] - t->segment[r] + TT_BLOCK - 1) / TT_BLOCK;
     for (int64_t at = 0; at < own; at += TT_BLOCK)
       mine[at / TT_BLOCK] = t->ops->sum_squares(t->owned + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
     status = tt_comm_gather_all_v(comm, mine, all, counts, sizeof *all);
@@ -149,10 +154,11 @@ static tt_status gradient_norm(const tt_trainer *t, double *norm) {
 static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
   if (isfinite(u->losses.loss) && isfinite(u->gradient_norm)) return TT_OK;
   return tt_fail(TT_ERR_NUMERIC,
-                 "update %lld: the loss is %g (token %g, position %g, distance %g) and the gradient norm %g; no weight was "
+                 "update %lld: the loss is %g (token %g, position %g, distance %g) and the gradient norm %g; "
+                 "no weight was "
                  "changed. Lower optimizer.learning_rate or lengthen optimizer.warmup_steps, and resume",
-                 (long long)t->state.step + 1, u->losses.loss, u->losses.token, u->losses.position, u->losses.distance,
-                 u->gradient_norm);
+                 (long long)t->state.step + 1, u->losses.loss, u->losses.token, u->losses.position,
+                 u->losses.distance, u->gradient_norm);
 }
 
 static tt_status apply(tt_trainer *t, tt_update *u) {
@@ -161,9 +167,9 @@ static tt_status apply(tt_trainer *t, tt_update *u) {
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
   double clip = o->clip_norm > 0 ? o->clip_norm / (u->gradient_norm + 1e-6) : 1;
   double rate = tt_adam_rate(u->learning_rate, o->beta1, o->beta2, t->state.step + 1);
-  t->ops->adam(own, t->weights + first, t->owned, t->moment1, t->moment2, t->decayed, (float)(clip < 1 ? clip : 1),
-               (float)rate, (float)(u->learning_rate * o->weight_decay), (float)o->beta1, (float)o->beta2,
-               (float)o->epsilon);
+  t->ops->adam(own, t->weights + first, t->owned, t->moment1, t->moment2, t->decayed,
+               (float)(clip < 1 ? clip : 1), (float)rate, (float)(u->learning_rate * o->weight_decay),
+               (float)o->beta1, (float)o->beta2, (float)o->epsilon);
   // in place: every rank's segment goes to every other rank
   memcpy(t->owned, t->weights + first, (size_t)own * sizeof(float));
   return tt_trainer_gather(t, t->owned, t->weights);
@@ -176,7 +182,8 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   TT_TRY_GOTO(status, tt_comm_agree(t->comm, status), done);
   TT_TRY_GOTO(status, gather_losses(t, b, &w), done);
   u->losses = batch_means(b, &w, &t->config->train);
-  TT_TRY_GOTO(status, tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->owned, t->exchange), done);
+  TT_TRY_GOTO(status, tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->owned, t->exchange),
+              done);
   TT_TRY_GOTO(status, gradient_norm(t, &u->gradient_norm), done);
   TT_TRY_GOTO(status, tt_comm_agree(t->comm, check_finite(t, u)), done);
   TT_TRY_GOTO(status, apply(t, u), done);
@@ -198,7 +205,8 @@ done:
 
 static tt_status evaluate_piece(tt_trainer *t, work *w, void *context) {
   (void)context;
-  return tt_model_evaluate(t->model, t->weights, &t->batch, &(tt_piece_losses){w->token, w->position, w->distance});
+  return tt_model_evaluate(t->model, t->weights, &t->batch,
+                           &(tt_piece_losses){w->token, w->position, w->distance});
 }
 
 // The losses of a model that moves nothing (token terms 0).
@@ -212,7 +220,8 @@ static tt_status still_piece(tt_trainer *t, work *w, void *context) {
   return TT_OK;
 }
 
-static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_function run, tt_losses *losses) {
+static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_function run,
+                          tt_losses *losses) {
   tt_loss_sums sums = {0};
   for (int k = 0; k < tt_validation_batches(set); k++) {
     const tt_global_batch *b = tt_validation_batch(set, k);
@@ -222,7 +231,8 @@ static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_fun
       status = run_leaf(t, b, leaf, &w, run, NULL);
     status = tt_comm_agree(t->comm, status);
     if (status == TT_OK) status = gather_losses(t, b, &w);
-    for (int i = 0; status == TT_OK && i < b->count; i++) tt_loss_sums_add(&sums, &w.sorted[i], &t->config->train);
+    for (int i = 0; status == TT_OK && i < b->count; i++)
+      tt_loss_sums_add(&sums, &w.sorted[i], &t->config->train);
     work_free(&w);
     TT_TRY(status);
   }
@@ -234,7 +244,8 @@ tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_lo
   return evaluate(t, set, evaluate_piece, losses);
 }
 
-// Entropy (nats) of the elements of the set's atoms; what a model that knows only their frequencies would lose a token.
+// Entropy (nats) of the elements of the set's atoms; what a model that knows only their frequencies would
+// lose a token.
 static tt_status element_entropy(const tt_trainer *t, const tt_validation_set *set, double *entropy) {
   int64_t mine[TT_TOKENS] = {0}, *all = NULL;
   for (int k = 0; k < tt_validation_batches(set); k++) {
@@ -245,7 +256,8 @@ static tt_status element_entropy(const tt_trainer *t, const tt_validation_set *s
         mine[target ? target : b->samples[i]->token[a]]++;
       }
   }
-  TT_TRY(tt_comm_agree(t->comm, tt_alloc(&all, (size_t)t->comm->size * TT_TOKENS, sizeof *all, "element counts")));
+  TT_TRY(tt_comm_agree(t->comm,
+                       tt_alloc(&all, (size_t)t->comm->size * TT_TOKENS, sizeof *all, "element counts")));
   tt_status status = tt_comm_gather_all(t->comm, mine, all, TT_TOKENS, sizeof *all);
   double total = 0, sum = 0;
   for (int e = 0; status == TT_OK && e < TT_TOKENS; e++) {

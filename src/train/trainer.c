@@ -9,8 +9,10 @@
 static tt_status check_ranks(const tt_comm *comm, const tt_config *config) {
   int size = comm->size, leaves = config->train.micro_batches;
   if (size & (size - 1) || leaves % size)
-    return tt_fail(TT_ERR_CONFIG, "%d ranks do not divide train.micro_batches = %d leaves evenly; use a power of two up "
-                                  "to %d ranks (or more micro-batches)", size, leaves, leaves);
+    return tt_fail(TT_ERR_CONFIG,
+                   "%d ranks do not divide train.micro_batches = %d leaves evenly; use a power of two up "
+                   "to %d ranks (or more micro-batches)",
+                   size, leaves, leaves);
   return TT_OK;
 }
 
@@ -60,7 +62,8 @@ void tt_trainer_free(tt_trainer *t) {
   tt_model_free(t->model);
   tt_tree_free(&t->tree);
   tt_batch_free(&t->batch);
-  void *all[] = {t->weights, t->segment, t->owned, t->moment1, t->moment2, t->decayed, t->exchange, t->state.config};
+  void *all[] = {t->weights, t->segment, t->owned,    t->moment1,
+                 t->moment2, t->decayed, t->exchange, t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }
@@ -74,7 +77,8 @@ tt_status tt_trainer_gather(const tt_trainer *t, const float *segment, float *al
 tt_status tt_trainer_save(tt_trainer *t, const char *path) {
   float *m1 = NULL, *m2 = NULL;
   tt_status status = tt_alloc(&m1, (size_t)t->parameters->total, sizeof(float), "gathered moments");
-  if (status == TT_OK) status = tt_alloc(&m2, (size_t)t->parameters->total, sizeof(float), "gathered moments");
+  if (status == TT_OK)
+    status = tt_alloc(&m2, (size_t)t->parameters->total, sizeof(float), "gathered moments");
   status = tt_comm_agree(t->comm, status);
   if (status == TT_OK) status = tt_trainer_gather(t, t->moment1, m1);
   if (status == TT_OK) status = tt_trainer_gather(t, t->moment2, m2);
@@ -88,7 +92,8 @@ tt_status tt_trainer_save(tt_trainer *t, const char *path) {
 
 // Rank 0 reads and hands out what it read; a rank keeps its own segment of the moments.
 tt_status tt_trainer_load(tt_trainer *t, const char *path) {
-  size_t total = (size_t)t->parameters->total, own = (size_t)(t->segment[t->comm->rank + 1] - t->segment[t->comm->rank]);
+  size_t total = (size_t)t->parameters->total,
+         own = (size_t)(t->segment[t->comm->rank + 1] - t->segment[t->comm->rank]);
   int64_t first = t->segment[t->comm->rank];
   float *moment = NULL, *second = NULL;
   tt_progress_state state = {0};

@@ -18,14 +18,14 @@ typedef struct {
   const tt_ops *ops;
   tt_model *model;
   const tt_parameters *parameters;
-  float *weights;           // all parameters, the same on every rank
-  int64_t *segment;         // (size + 1): rank r owns elements segment[r] .. segment[r+1]-1
+  float *weights;                   // all parameters, the same on every rank
+  int64_t *segment;                 // (size + 1): rank r owns elements segment[r] .. segment[r+1]-1
   float *owned, *moment1, *moment2; // gradient and moments of the own segment
-  uint8_t *decayed;         // weight decay applies, own segment
-  float *exchange;          // receive buffer of the reduction
+  uint8_t *decayed;                 // weight decay applies, own segment
+  float *exchange;                  // receive buffer of the reduction
   tt_tree tree;
-  tt_batch batch;           // packed piece, reused
-  tt_progress_state state;  // updates done, molecules seen, ...
+  tt_batch batch;          // packed piece, reused
+  tt_progress_state state; // updates done, molecules seen, ...
 } tt_trainer;
 
 typedef struct {
@@ -33,20 +33,20 @@ typedef struct {
   double learning_rate, gradient_norm;
 } tt_update;
 
-// Collective. Weights are initial values from config->train.seed, moments zero, step 0. TT_ERR_CONFIG when the ranks
-// are not a power of two that divides micro_batches.
+// Collective. Weights are initial values from config->train.seed, moments zero, step 0. TT_ERR_CONFIG when
+// the ranks are not a power of two that divides micro_batches.
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config);
 void tt_trainer_free(tt_trainer *t);
 
-// Collective: one update on a global batch. TT_ERR_NUMERIC, before any weight changes, when a loss or the gradient norm is
-// not finite.
+// Collective: one update on a global batch. TT_ERR_NUMERIC, before any weight changes, when a loss or the
+// gradient norm is not finite.
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 
 // Collective: losses over the validation set, without dropout.
 tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_losses *losses);
 
-// Collective: what a model that has learnt nothing would lose there. token: the entropy of the set's elements (nats);
-// position, distance: nothing is moved.
+// Collective: what a model that has learnt nothing would lose there. token: the entropy of the set's elements
+// (nats); position, distance: nothing is moved.
 tt_status tt_trainer_baseline(tt_trainer *t, const tt_validation_set *set, tt_losses *baseline);
 
 // Collective: gathers the moments and writes / reads and scatters. Rank 0 does the I/O.

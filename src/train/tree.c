@@ -17,7 +17,9 @@ void tt_tree_free(tt_tree *tree) {
   *tree = (tt_tree){0};
 }
 
-void tt_tree_clear(tt_tree *tree) { tree->depth = 0; }
+void tt_tree_clear(tt_tree *tree) {
+  tree->depth = 0;
+}
 
 float *tt_tree_leaf(tt_tree *tree) {
   tree->ops->zero(tree->array[tree->depth], tree->count);
@@ -34,4 +36,6 @@ void tt_tree_push(tt_tree *tree) {
   }
 }
 
-const float *tt_tree_root(const tt_tree *tree) { return tree->array[0]; }
+const float *tt_tree_root(const tt_tree *tree) {
+  return tree->array[0];
+}

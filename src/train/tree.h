@@ -7,24 +7,24 @@
 #include "core/status.h"
 #include "device/ops.h"
 
-// Leaves come one by one, in order; whenever two neighbouring subtrees of equal height are complete they are added (left +=
-// right). So log2(leaves) + 1 arrays of `count` floats are held, never one a leaf.
+// Leaves come one by one, in order; whenever two neighbouring subtrees of equal height are complete they are
+// added (left += right). So log2(leaves) + 1 arrays of `count` floats are held, never one a leaf.
 typedef struct {
   const tt_ops *ops;
   int64_t count;
-  int levels;      // arrays held
+  int levels; // arrays held
   float *array[34];
-  int height[34];  // private: of the complete subtrees on the stack
-  int depth;       // complete subtrees on the stack
+  int height[34]; // private: of the complete subtrees on the stack
+  int depth;      // complete subtrees on the stack
 } tt_tree;
 
 // leaves: a power of two. TT_ERR_MEMORY.
 tt_status tt_tree_init(tt_tree *tree, const tt_ops *ops, int64_t count, int leaves);
 void tt_tree_free(tt_tree *tree);
 
-void tt_tree_clear(tt_tree *tree);        // before the first leaf of a step
-float *tt_tree_leaf(tt_tree *tree);       // a zeroed array for the next leaf's gradient
-void tt_tree_push(tt_tree *tree);         // that leaf is complete
+void tt_tree_clear(tt_tree *tree);              // before the first leaf of a step
+float *tt_tree_leaf(tt_tree *tree);             // a zeroed array for the next leaf's gradient
+void tt_tree_push(tt_tree *tree);               // that leaf is complete
 const float *tt_tree_root(const tt_tree *tree); // after the last leaf: the sum
 
 #endif

@@ -75,16 +75,18 @@ void padded_read(hid_t file, const char *prefix, padded_batch *out) {
   }
   for (int b = 0; b < B; b++) {
     tt_sample *s = &samples[b];
-    void *parts[] = {s->token, s->target, s->atom_input, s->degree, s->path,
-                     s->edge, s->pair_class, s->position, s->target_position};
+    void *parts[] = {s->token, s->target,     s->atom_input, s->degree,         s->path,
+                     s->edge,  s->pair_class, s->position,   s->target_position};
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) free(parts[k]);
   }
-  void *all[] = {samples, pointers, order, number, token.data, target.data, feat.data,
-                 degree.data, path.data, edge.data, type.data, pos.data, goal.data};
+  void *all[] = {samples,     pointers,  order,     number,    token.data, target.data, feat.data,
+                 degree.data, path.data, edge.data, type.data, pos.data,   goal.data};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
 }
 
-void padded_free(padded_batch *b) { tt_batch_free(&b->batch); }
+void padded_free(padded_batch *b) {
+  tt_batch_free(&b->batch);
+}
 
 tt_model_config padded_config(hid_t file) {
   tt_model_config c = {

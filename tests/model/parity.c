@@ -1,9 +1,10 @@
 // Compares our model with upstream's, from files of reference vectors: parity FILE.h5...
 //
-// Whatever a file holds of activations, gradients of activations, losses, parameter gradients and Adam updates is
-// compared at the real (unpadded) positions, with the model run packed at the file's scaling length.
-// Tolerances: |x - x64| <= max(10 * the dataset's f32_max_abs_err, 1e-5 * max_abs); losses 1e-5 relative; weights after k
-// updates 1e-5 max|w| + 0.02 k lr; gradients that are exactly zero in exact arithmetic absolutely, 1e-5.
+// Whatever a file holds of activations, gradients of activations, losses, parameter gradients and Adam
+// updates is compared at the real (unpadded) positions, with the model run packed at the file's scaling
+// length. Tolerances: |x - x64| <= max(10 * the dataset's f32_max_abs_err, 1e-5 * max_abs); losses 1e-5
+// relative; weights after k updates 1e-5 max|w| + 0.02 k lr; gradients that are exactly zero in exact
+// arithmetic absolutely, 1e-5.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,10 @@ static double tolerance_of(const char *path) {
 }
 
 // Place of a packed row in the padded dataset, or -1 for a virtual row that the dataset does not have.
-typedef struct { int64_t first; int64_t side; } padding; // first position held, positions a side
+typedef struct {
+  int64_t first;
+  int64_t side;
+} padding; // first position held, positions a side
 
 static padding padding_of(int64_t side) {
   return (padding){side == table.batch.n ? 1 : 0, side};
@@ -69,7 +73,8 @@ static void compare_pairs(const h5_array *want, int dim, const float *data, doub
                          want->d[((m * pad.side + i - pad.first) * pad.side + j - pad.first) * dim + c]);
 }
 
-static void compare_atom_pairs(const h5_array *want, int dim, const float *data, double *worst, int64_t *seen) {
+static void compare_atom_pairs(const h5_array *want, int dim, const float *data, double *worst,
+                               int64_t *seen) {
   const tt_batch *b = &table.batch.batch;
   int64_t n = want->shape[1];
   for (int m = 0; m < b->molecules; m++)
@@ -80,15 +85,17 @@ static void compare_atom_pairs(const h5_array *want, int dim, const float *data,
                          want->d[((m * n + i) * n + j) * dim + c]);
 }
 
-static void compare_probabilities(const h5_array *want, int heads, const float *data, double *worst, int64_t *seen) {
+static void compare_probabilities(const h5_array *want, int heads, const float *data, double *worst,
+                                  int64_t *seen) {
   const tt_batch *b = &table.batch.batch;
   padding pad = padding_of(want->shape[2]);
   for (int m = 0; m < b->molecules; m++)
     for (int h = 0; h < heads; h++)
       for (int64_t L = b->length[m], i = pad.first; i < L; i++)
         for (int64_t j = pad.first; j < L; j++, ++*seen)
-          *worst = worse(*worst, data[b->pair_offset[m] * heads + (h * L + i) * L + j],
-                         want->d[(((int64_t)m * heads + h) * pad.side + i - pad.first) * pad.side + j - pad.first]);
+          *worst = worse(
+              *worst, data[b->pair_offset[m] * heads + (h * L + i) * L + j],
+              want->d[(((int64_t)m * heads + h) * pad.side + i - pad.first) * pad.side + j - pad.first]);
 }
 
 static void compare(const char *path, tt_probe_rows rows, int dim, const float *data) {
@@ -97,10 +104,18 @@ static void compare(const char *path, tt_probe_rows rows, int dim, const float *
   double worst = 0;
   int64_t seen = 0;
   switch (rows) {
-  case TT_PROBE_TOKENS: compare_tokens(&want, dim, data, &worst, &seen); break;
-  case TT_PROBE_PAIRS: compare_pairs(&want, dim, data, &worst, &seen); break;
-  case TT_PROBE_ATOM_PAIRS: compare_atom_pairs(&want, dim, data, &worst, &seen); break;
-  case TT_PROBE_PROBABILITIES: compare_probabilities(&want, dim, data, &worst, &seen); break;
+  case TT_PROBE_TOKENS:
+    compare_tokens(&want, dim, data, &worst, &seen);
+    break;
+  case TT_PROBE_PAIRS:
+    compare_pairs(&want, dim, data, &worst, &seen);
+    break;
+  case TT_PROBE_ATOM_PAIRS:
+    compare_atom_pairs(&want, dim, data, &worst, &seen);
+    break;
+  case TT_PROBE_PROBABILITIES:
+    compare_probabilities(&want, dim, data, &worst, &seen);
+    break;
   case TT_PROBE_MASKED:
     for (; seen < want.count; seen++) worst = worse(worst, data[seen], want.d[seen]);
     if (want.count != table.batch.batch.masked * dim) worst = NAN;
@@ -131,7 +146,8 @@ static void compare_predictions(const float *move) {
   free(distance);
 }
 
-static void probe(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim, const float *data) {
+static void probe(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
+                  const float *data) {
   (void)context;
   char path[96];
   snprintf(path, sizeof path, "%s/%s", gradient ? "actgrad64" : "act64", name);
@@ -196,7 +212,8 @@ static void compare_gradients(const runner *r) {
 static void compare_updates(runner *r) {
   if (!h5_has(table.file, "optim")) return;
   const double lr = 1e-3;
-  h5_array loss = h5_read_double(table.file, "optim/loss"), norm = h5_read_double(table.file, "optim/grad_norm");
+  h5_array loss = h5_read_double(table.file, "optim/loss"),
+           norm = h5_read_double(table.file, "optim/grad_norm");
   char name[64];
   for (int64_t k = 0; k < loss.count; k++) {
     runner_pass(r, &table.batch);
@@ -254,7 +271,8 @@ static void check_file(const char *path) {
   H5Fclose(table.file);
 
   qsort(table.rows, (size_t)table.count, sizeof *table.rows, by_closeness);
-  printf("%s: %d datasets compared, %d outside tolerance; the closest to it:\n", path, table.count, table.missed);
+  printf("%s: %d datasets compared, %d outside tolerance; the closest to it:\n", path, table.count,
+         table.missed);
   printf("  %-66s %10s %10s %10s %6s\n", "dataset", "max |x|", "error", "tolerance", "ratio");
   int shown = table.missed > 12 ? table.missed : 12;
   for (int k = 0; k < table.count && k < shown; k++) {

@@ -42,8 +42,8 @@ int main(int argc, char **argv) {
     double want = published(argv[3], u + 1), error = fabs(r.loss - want) / want;
     if (!(error <= 1e-5)) missed++;
     if (!(error <= worst)) worst = error;
-    printf("update %2d: loss %.9f, upstream float64 %.9f, relative error %.2e%s\n", u + 1, r.loss, want, error,
-           error <= 1e-5 ? "" : "  MISS");
+    printf("update %2d: loss %.9f, upstream float64 %.9f, relative error %.2e%s\n", u + 1, r.loss, want,
+           error, error <= 1e-5 ? "" : "  MISS");
     runner_update(&r, u <= 24 ? 1e-3 * u / 24 : 1e-3 * (1 - (u - 24) / 376.0));
     padded_free(&b);
   }

@@ -31,7 +31,8 @@ void runner_start(runner *r, hid_t file) {
     snprintf(path, sizeof path, "weights/%s", p->name);
     h5_array w = h5_read_float(file, path);
     if (w.count != p->count) {
-      fprintf(stderr, "%s has %lld values, the model's has %lld\n", path, (long long)w.count, (long long)p->count);
+      fprintf(stderr, "%s has %lld values, the model's has %lld\n", path, (long long)w.count,
+              (long long)p->count);
       exit(2);
     }
     memcpy(r->weights + p->offset, w.f, (size_t)w.count * sizeof(float));
@@ -54,7 +55,8 @@ void runner_pass(runner *r, const padded_batch *b) {
   double *token = room((size_t)batch->masked, sizeof *token);
   double *position = room((size_t)batch->molecules, sizeof *position);
   double *distance = room((size_t)batch->molecules, sizeof *distance);
-  tt_loss_scale scale = {batch->masked ? 1.0 / (double)batch->masked : 0, 1.0 / b->molecules, 1.0 / b->molecules};
+  tt_loss_scale scale = {batch->masked ? 1.0 / (double)batch->masked : 0, 1.0 / b->molecules,
+                         1.0 / b->molecules};
   memset(r->gradient, 0, (size_t)r->parameters->total * sizeof(float));
   tt_piece_losses losses = {token, position, distance};
   if (tt_model_train(r->model, r->weights, batch, 0, 0, &scale, r->gradient, &losses) != TT_OK) {
@@ -73,11 +75,13 @@ void runner_pass(runner *r, const padded_batch *b) {
   free(distance);
 }
 
-double runner_gradient_norm(const runner *r) { return sqrt(r->ops->sum_squares(r->gradient, r->parameters->total)); }
+double runner_gradient_norm(const runner *r) {
+  return sqrt(r->ops->sum_squares(r->gradient, r->parameters->total));
+}
 
 void runner_update(runner *r, double lr) {
   double clip = 1.0 / (runner_gradient_norm(r) + 1e-6), t = (double)++r->updates;
   double rate = lr * sqrt(1 - pow(0.99, t)) / (1 - pow(0.9, t));
-  r->ops->adam(r->parameters->total, r->weights, r->gradient, r->m, r->v, r->decayed, (float)(clip < 1 ? clip : 1),
-               (float)rate, (float)(lr * 1e-4), 0.9f, 0.99f, 1e-6f);
+  r->ops->adam(r->parameters->total, r->weights, r->gradient, r->m, r->v, r->decayed,
+               (float)(clip < 1 ? clip : 1), (float)rate, (float)(lr * 1e-4), 0.9f, 0.99f, 1e-6f);
 }

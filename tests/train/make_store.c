@@ -1,6 +1,6 @@
-// Makes a store of made-up molecules for the training tests, without RDKit: make_store DIR TRAIN VALID [LARGEST [BAD]]
-// Random trees of 1 to LARGEST (24) atoms with a few rings closed; coordinates are a random walk of 1.5 Angstrom steps.
-// BAD: the training molecule whose first coordinate is not a number.
+// Makes a store of made-up molecules for the training tests, without RDKit: make_store DIR TRAIN VALID
+// [LARGEST [BAD]] Random trees of 1 to LARGEST (24) atoms with a few rings closed; coordinates are a random
+// walk of 1.5 Angstrom steps. BAD: the training molecule whose first coordinate is not a number.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +23,12 @@ static uint32_t draw(uint64_t key, uint32_t a, uint32_t b, uint32_t below) {
 }
 
 static void place_atom(parts *p, uint64_t key, uint32_t i, uint32_t parent) {
-  static const uint8_t elements[] = {5, 5, 5, 5, 5, 6, 7, 7, 15, 8, 16}; // C mostly; N, O, S, F, Cl: atomic number - 1
+  static const uint8_t elements[] = {5, 5, 5,  5, 5, 6,
+                                     7, 7, 15, 8, 16}; // C mostly; N, O, S, F, Cl: atomic number - 1
   uint8_t *f = p->features + i * TT_ATOM_FEATURES;
   f[0] = elements[draw(key, i, 1, sizeof elements)];
-  f[1] = draw(key, i, 2, 12) == 0, f[2] = (uint8_t)draw(key, i, 3, 4), f[3] = 5, f[4] = (uint8_t)draw(key, i, 4, 4);
+  f[1] = draw(key, i, 2, 12) == 0, f[2] = (uint8_t)draw(key, i, 3, 4), f[3] = 5,
+  f[4] = (uint8_t)draw(key, i, 4, 4);
   f[6] = (uint8_t)draw(key, i, 5, 3), f[7] = f[8] = (uint8_t)draw(key, i, 6, 2);
   double x, y, z, unused;
   tt_philox4 r = tt_philox(key, i, 7, 0, 0);
@@ -54,14 +56,16 @@ static tt_molecule make(parts *p, uint64_t number, uint32_t largest) {
       p->bonds[3 * m.bonds] = 3, p->bonds[3 * m.bonds + 1] = 0, p->bonds[3 * m.bonds++ + 2] = 1;
     }
   }
-  m.smiles_length = (uint32_t)snprintf(p->smiles, sizeof p->smiles, "made-up-%llu", (unsigned long long)number);
+  m.smiles_length =
+      (uint32_t)snprintf(p->smiles, sizeof p->smiles, "made-up-%llu", (unsigned long long)number);
   m.atom_features = p->features, m.bond_atoms = p->ends, m.bond_features = p->bonds, m.coordinates = p->xyz;
   m.smiles = p->smiles;
   return m;
 }
 
-static tt_status write_split(const char *folder, const tt_store_info *info, tt_split split, uint64_t first, uint64_t count,
-                             uint32_t largest, uint64_t bad, tt_shard_entry *entries, uint32_t *shards) {
+static tt_status write_split(const char *folder, const tt_store_info *info, tt_split split, uint64_t first,
+                             uint64_t count, uint32_t largest, uint64_t bad, tt_shard_entry *entries,
+                             uint32_t *shards) {
   parts *p = calloc(SHARD, sizeof *p);
   tt_molecule *m = calloc(SHARD, sizeof *m);
   tt_status status = p && m ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory");
@@ -89,8 +93,10 @@ int main(int argc, char **argv) {
   tt_store_info info = {.seed = 7, .toolkit = "made up", .recipe = "random trees for tests"};
   static tt_shard_entry entries[2048];
   tt_status status = tt_make_directories(argv[1]);
-  if (status == TT_OK) status = write_split(argv[1], &info, TT_TRAIN, 0, train, largest, bad, entries, &shards);
-  if (status == TT_OK) status = write_split(argv[1], &info, TT_VALID, train, valid, largest, bad, entries, &shards);
+  if (status == TT_OK)
+    status = write_split(argv[1], &info, TT_TRAIN, 0, train, largest, bad, entries, &shards);
+  if (status == TT_OK)
+    status = write_split(argv[1], &info, TT_VALID, train, valid, largest, bad, entries, &shards);
   if (status == TT_OK) status = tt_manifest_write(argv[1], &info, entries, shards);
   if (status != TT_OK) return fprintf(stderr, "%s\n", tt_error_message()), 1;
   return 0;
