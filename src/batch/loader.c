@@ -2,6 +2,7 @@
 
 #include "batch/exchange.h"
 #include "core/memory.h"
+#include "core/philox.h"
 #include "store/lanes.h"
 
 static const uint64_t NO_CHUNK = UINT64_MAX;
@@ -33,7 +34,8 @@ static tt_status prepare(tt_loader *l, const tt_config *config) {
   if (l->batch_size < config->train.micro_batches)
     return tt_fail(TT_ERR_CONFIG, "train.batch_size = %d is less than train.micro_batches = %d",
                    l->batch_size, config->train.micro_batches);
-  TT_TRY(tt_lanes_init(&l->lanes, l->seed, records, chunks, (uint64_t)config->data.lanes));
+  TT_TRY(tt_lanes_init(&l->lanes, tt_seed_for(l->seed, TT_SEED_ORDER), records, chunks,
+                       (uint64_t)config->data.lanes));
   size_t size = (size_t)l->comm.size, own = (size_t)config->data.lanes / size + 1;
   TT_TRY(tt_alloc(&l->own, own, sizeof *l->own, "data lanes"));
   for (size_t k = 0; k < own; k++) l->own[k].held = NO_CHUNK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/philox.h"
 #include "model/flops.h"
 #include "optim/schedule.h"
 #include "train/trainer.h"
@@ -107,8 +108,8 @@ typedef struct {
 static tt_status train_piece(tt_trainer *t, work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
-  return tt_model_train(t->model, t->weights, &t->batch, t->config->train.seed, (uint64_t)t->state.step,
-                        &c->scale, c->gradient, &losses);
+  return tt_model_train(t->model, t->weights, &t->batch, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT), (uint64_t)t->state.step, &c->scale,
+                        c->gradient, &losses);
 }
 
 static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
