@@ -9,18 +9,21 @@
 
 int64_t tt_comm_piece_bytes = (int64_t)1 << 30;
 
-static tt_status mpi_failed(int code, const char *call, const char *file, int line) {
+// After a failed MPI call the ranks cannot agree on anything: it ends the job.
+static _Noreturn void mpi_failed(const tt_comm *comm, int code, const char *call, const char *file,
+                                 int line) {
   char why[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, why, &length);
   const char *base = strrchr(file, '/');
-  return tt_fail(TT_ERR_MPI, "%s at %s:%d: %s", call, base ? base + 1 : file, line, why);
+  tt_fail(TT_ERR_MPI, "%s at %s:%d: %s", call, base ? base + 1 : file, line, why);
+  tt_comm_abort(comm);
 }
 
-#define TT_MPI(call)                                                                                         \
+#define TT_MPI(comm, call)                                                                                   \
   do {                                                                                                       \
     int tt_mpi_ = (call);                                                                                    \
-    if (tt_mpi_ != MPI_SUCCESS) return mpi_failed(tt_mpi_, #call, __FILE__, __LINE__);                       \
+    if (tt_mpi_ != MPI_SUCCESS) mpi_failed((comm), tt_mpi_, #call, __FILE__, __LINE__);                      \
   } while (0)
 
 tt_status tt_comm_start(tt_comm *comm) {
@@ -29,17 +32,17 @@ tt_status tt_comm_start(tt_comm *comm) {
   // called. A user's own choice stands.
   setenv("OMPI_MCA_io", "^ompio", 0);
   int started, provided;
-  TT_MPI(MPI_Initialized(&started));
+  TT_MPI(comm, MPI_Initialized(&started));
   if (!started) {
-    TT_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
+    TT_MPI(comm, MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
     if (provided < MPI_THREAD_FUNNELED)
       return tt_fail(TT_ERR_MPI, "this MPI library does not allow threads beside the one that calls it");
   }
   // an own communicator: our messages never match those of a library such as HDF5
-  TT_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi));
-  TT_MPI(MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
-  TT_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
-  TT_MPI(MPI_Comm_size(comm->mpi, &comm->size));
+  TT_MPI(comm, MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi));
+  TT_MPI(comm, MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
+  TT_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
+  TT_MPI(comm, MPI_Comm_size(comm->mpi, &comm->size));
   return TT_OK;
 }
 
@@ -66,13 +69,13 @@ static tt_status share(const tt_comm *comm, tt_status status, int *teller) {
     char message[2048];
   } failure = {status, ""};
   int mine = status == TT_OK ? INT_MAX : comm->rank;
-  TT_MPI(MPI_Allreduce(&mine, teller, 1, MPI_INT, MPI_MIN, comm->mpi));
+  TT_MPI(comm, MPI_Allreduce(&mine, teller, 1, MPI_INT, MPI_MIN, comm->mpi));
   if (*teller == INT_MAX) return TT_OK;
   if (*teller == comm->rank && comm->rank == 0)
     snprintf(failure.message, sizeof failure.message, "%s", tt_error_message());
   else if (*teller == comm->rank)
     snprintf(failure.message, sizeof failure.message, "rank %d: %s", comm->rank, tt_error_message());
-  TT_MPI(MPI_Bcast(&failure, sizeof failure, MPI_BYTE, *teller, comm->mpi));
+  TT_MPI(comm, MPI_Bcast(&failure, sizeof failure, MPI_BYTE, *teller, comm->mpi));
   return tt_fail((tt_status)failure.status, "%s", failure.message);
 }
 
@@ -85,8 +88,10 @@ tt_status tt_comm_agree(const tt_comm *comm, tt_status status) {
 
 _Noreturn void tt_comm_abort(const tt_comm *comm) {
   char message[2080];
-  snprintf(message, sizeof message, comm->size > 1 ? "rank %d: %s" : "%.0d%s", comm->rank,
-           tt_error_message());
+  if (comm->size > 1)
+    snprintf(message, sizeof message, "rank %d: %s", comm->rank, tt_error_message());
+  else
+    snprintf(message, sizeof message, "%s", tt_error_message());
   print_error(message);
   int started = 0, finished = 0;
   MPI_Initialized(&started);
@@ -105,36 +110,35 @@ static int piece_at(int64_t bytes, int64_t at) {
 
 // Bytes [send_at[r], + send_bytes[r]) of `send` go to rank r; those from rank r come to receive_at[r]. Pieces
 // between two ranks arrive in the order in which they were sent, so one tag will do.
-static tt_status all_to_all(const tt_comm *comm, const char *send, const int64_t *send_at,
-                            const int64_t *send_bytes, char *receive, const int64_t *receive_at,
-                            const int64_t *receive_bytes) {
+static void all_to_all(const tt_comm *comm, const char *send, const int64_t *send_at,
+                       const int64_t *send_bytes, char *receive, const int64_t *receive_at,
+                       const int64_t *receive_bytes) {
   int64_t most = 0;
   for (int r = 0; r < comm->size; r++)
     if (r != comm->rank) most += pieces(send_bytes[r]) + pieces(receive_bytes[r]);
-  if (most > INT_MAX)
-    return tt_fail(TT_ERR_MPI, "an exchange of %lld messages is too large", (long long)most);
-  MPI_Request *requests = malloc(((size_t)most + 1) * sizeof *requests);
-  if (!requests)
-    return tt_fail(TT_ERR_MEMORY, "out of memory: an exchange of %lld messages", (long long)most);
-  int count = 0, code = MPI_SUCCESS;
-  // each rank starts with its neighbour, so that not all of them call on rank 0 first
-  for (int k = 1; k < comm->size && code == MPI_SUCCESS; k++) {
-    int from = (comm->rank - k + comm->size) % comm->size;
-    for (int64_t at = 0; at < receive_bytes[from] && code == MPI_SUCCESS; at += tt_comm_piece_bytes)
-      code = MPI_Irecv(receive + receive_at[from] + at, piece_at(receive_bytes[from], at), MPI_BYTE, from, 0,
-                       comm->mpi, &requests[count++]);
+  MPI_Request *requests = most < INT_MAX ? malloc(((size_t)most + 1) * sizeof *requests) : NULL;
+  if (!requests) {
+    tt_fail(TT_ERR_MEMORY, "out of memory: an exchange of %lld messages", (long long)most);
+    tt_comm_abort(comm);
   }
-  for (int k = 1; k < comm->size && code == MPI_SUCCESS; k++) {
+  int count = 0;
+  // each rank starts with its neighbour, so that not all of them call on rank 0 first
+  for (int k = 1; k < comm->size; k++) {
+    int from = (comm->rank - k + comm->size) % comm->size;
+    for (int64_t at = 0; at < receive_bytes[from]; at += tt_comm_piece_bytes)
+      TT_MPI(comm, MPI_Irecv(receive + receive_at[from] + at, piece_at(receive_bytes[from], at), MPI_BYTE,
+                             from, 0, comm->mpi, &requests[count++]));
+  }
+  for (int k = 1; k < comm->size; k++) {
     int to = (comm->rank + k) % comm->size;
-    for (int64_t at = 0; at < send_bytes[to] && code == MPI_SUCCESS; at += tt_comm_piece_bytes)
-      code = MPI_Isend(send + send_at[to] + at, piece_at(send_bytes[to], at), MPI_BYTE, to, 0, comm->mpi,
-                       &requests[count++]);
+    for (int64_t at = 0; at < send_bytes[to]; at += tt_comm_piece_bytes)
+      TT_MPI(comm, MPI_Isend(send + send_at[to] + at, piece_at(send_bytes[to], at), MPI_BYTE, to, 0,
+                             comm->mpi, &requests[count++]));
   }
   if (send_bytes[comm->rank])
     memmove(receive + receive_at[comm->rank], send + send_at[comm->rank], (size_t)send_bytes[comm->rank]);
-  if (code == MPI_SUCCESS) code = MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
+  TT_MPI(comm, MPI_Waitall(count, requests, MPI_STATUSES_IGNORE));
   free(requests);
-  return code == MPI_SUCCESS ? TT_OK : mpi_failed(code, "an exchange between the ranks", __FILE__, __LINE__);
 }
 
 // all_to_all's four tables of places and sizes, a rank each.
@@ -142,71 +146,70 @@ typedef struct {
   int64_t *send_at, *send_bytes, *receive_at, *receive_bytes;
 } places;
 
-static tt_status places_make(const tt_comm *comm, places *p) {
+// Ends the job when there is no memory: the other ranks are on their way into the exchange.
+static places places_make(const tt_comm *comm) {
   size_t n = (size_t)comm->size;
   int64_t *all = calloc(4 * n, sizeof *all);
-  if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory: tables of %d ranks", comm->size);
-  *p = (places){all, all + n, all + 2 * n, all + 3 * n};
-  return TT_OK;
+  if (!all) {
+    tt_fail(TT_ERR_MEMORY, "out of memory: tables of %d ranks", comm->size);
+    tt_comm_abort(comm);
+  }
+  return (places){all, all + n, all + 2 * n, all + 3 * n};
 }
 
-static tt_status exchange_places(const tt_comm *comm, const void *send, const places *p, void *receive) {
-  return all_to_all(comm, send, p->send_at, p->send_bytes, receive, p->receive_at, p->receive_bytes);
+static void exchange_places(const tt_comm *comm, const void *send, const places *p, void *receive) {
+  all_to_all(comm, send, p->send_at, p->send_bytes, receive, p->receive_at, p->receive_bytes);
 }
 
 tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receive, size_t count,
                              size_t size) {
   size_t bytes = count * size;
   if ((int64_t)bytes <= tt_comm_piece_bytes) {
-    TT_MPI(MPI_Allgather(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE, comm->mpi));
+    TT_MPI(comm, MPI_Allgather(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE, comm->mpi));
     return TT_OK;
   }
-  places p = {0};
-  TT_TRY(places_make(comm, &p));
+  places p = places_make(comm);
   for (int r = 0; r < comm->size; r++) {
     p.send_bytes[r] = p.receive_bytes[r] = (int64_t)bytes;
     p.receive_at[r] = (int64_t)bytes * r;
   }
-  tt_status status = exchange_places(comm, send, &p, receive);
+  exchange_places(comm, send, &p, receive);
   free(p.send_at);
-  return status;
+  return TT_OK;
 }
 
 tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
                                size_t size) {
-  places p = {0};
-  TT_TRY(places_make(comm, &p));
+  places p = places_make(comm);
   for (int r = 0; r < comm->size; r++) {
     p.send_bytes[r] = counts[comm->rank] * (int64_t)size;
     p.receive_bytes[r] = counts[r] * (int64_t)size;
     if (r) p.receive_at[r] = p.receive_at[r - 1] + p.receive_bytes[r - 1];
   }
-  tt_status status = exchange_places(comm, send, &p, receive);
+  exchange_places(comm, send, &p, receive);
   free(p.send_at);
-  return status;
+  return TT_OK;
 }
 
 tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t *send_counts, void **receive,
                            int64_t *receive_counts) {
   *receive = NULL;
-  TT_MPI(MPI_Alltoall(send_counts, 1, MPI_INT64_T, receive_counts, 1, MPI_INT64_T, comm->mpi));
-  places p = {0};
-  tt_status status = places_make(comm, &p);
+  TT_MPI(comm, MPI_Alltoall(send_counts, 1, MPI_INT64_T, receive_counts, 1, MPI_INT64_T, comm->mpi));
+  places p = places_make(comm);
   int64_t total = 0;
-  if (status == TT_OK) {
-    for (int r = 0; r < comm->size; r++) {
-      p.send_bytes[r] = send_counts[r], p.receive_bytes[r] = receive_counts[r];
-      if (r) p.send_at[r] = p.send_at[r - 1] + send_counts[r - 1];
-      p.receive_at[r] = total;
-      total += receive_counts[r];
-    }
-    *receive = malloc(total ? (size_t)total : 1);
-    if (!*receive) status = tt_fail(TT_ERR_MEMORY, "out of memory: %lld bytes to receive", (long long)total);
+  for (int r = 0; r < comm->size; r++) {
+    p.send_bytes[r] = send_counts[r], p.receive_bytes[r] = receive_counts[r];
+    if (r) p.send_at[r] = p.send_at[r - 1] + send_counts[r - 1];
+    p.receive_at[r] = total;
+    total += receive_counts[r];
   }
+  tt_status status = TT_OK;
+  *receive = malloc(total ? (size_t)total : 1);
+  if (!*receive) status = tt_fail(TT_ERR_MEMORY, "out of memory: %lld bytes to receive", (long long)total);
   // A rank without memory must not leave the others waiting for its messages.
   int teller;
   status = share(comm, status, &teller);
-  if (status == TT_OK) status = exchange_places(comm, send, &p, *receive);
+  if (status == TT_OK) exchange_places(comm, send, &p, *receive);
   free(p.send_at);
   if (status == TT_OK) return TT_OK;
   free(*receive);
@@ -216,12 +219,12 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
 
 tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root) {
   for (int64_t at = 0; at < (int64_t)bytes; at += tt_comm_piece_bytes)
-    TT_MPI(MPI_Bcast((char *)data + at, piece_at((int64_t)bytes, at), MPI_BYTE, root, comm->mpi));
+    TT_MPI(comm, MPI_Bcast((char *)data + at, piece_at((int64_t)bytes, at), MPI_BYTE, root, comm->mpi));
   return TT_OK;
 }
 
 tt_status tt_comm_barrier(const tt_comm *comm) {
-  TT_MPI(MPI_Barrier(comm->mpi));
+  TT_MPI(comm, MPI_Barrier(comm->mpi));
   return TT_OK;
 }
 
@@ -246,16 +249,15 @@ tt_status tt_comm_tree_reduce(const tt_comm *comm, const float *partial, const i
   if (comm->size & (comm->size - 1))
     return tt_fail(TT_ERR_ARGUMENT, "%d ranks: the gradient tree needs a power of two", comm->size);
   int64_t n = segment[comm->rank + 1] - segment[comm->rank];
-  places p = {0};
-  TT_TRY(places_make(comm, &p));
+  places p = places_make(comm);
   for (int r = 0; r < comm->size; r++) {
     p.send_at[r] = segment[r] * (int64_t)sizeof *partial;
     p.send_bytes[r] = (segment[r + 1] - segment[r]) * (int64_t)sizeof *partial;
     p.receive_at[r] = r * n * (int64_t)sizeof *partial;
     p.receive_bytes[r] = n * (int64_t)sizeof *partial;
   }
-  tt_status status = exchange_places(comm, partial, &p, scratch);
+  exchange_places(comm, partial, &p, scratch);
   free(p.send_at);
-  if (status == TT_OK) add_tree(comm->size, n, scratch, owned);
-  return status;
+  add_tree(comm->size, n, scratch, owned);
+  return TT_OK;
 }

@@ -14,7 +14,11 @@ typedef struct {
 } tt_comm;
 
 // Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks.
-// Works without mpirun: one rank. The calls below fail with TT_ERR_MPI (call, file and line in the message).
+// Works without mpirun: one rank. TT_ERR_MPI.
+//
+// An MPI call that fails in any function here ends the job (tt_comm_abort; call, file and line in the
+// message), for the ranks could not agree on anything any more. What the collective functions return is the
+// same on all ranks.
 tt_status tt_comm_start(tt_comm *comm);
 
 // Ends MPI, unless tt_comm_start did not get that far.

@@ -150,9 +150,8 @@ static tt_status validate(run_state *r) {
 
 static tt_status save(run_state *r) {
   char path[PATH_MAX];
-  snprintf(path, sizeof path, "%s/checkpoints/step-%09lld.h5", r->request->folder,
-           (long long)r->trainer.state.step);
-  tt_status status = leader(r) ? tt_runlog_sync(r->log) : TT_OK;
+  tt_status status = tt_checkpoint_path(r->request->folder, r->trainer.state.step, path, sizeof path);
+  if (leader(r) && status == TT_OK) status = tt_runlog_sync(r->log);
   TT_TRY(tt_comm_agree(r->comm, status));
   TT_TRY(tt_trainer_save(&r->trainer, path));
   if (leader(r)) status = tt_checkpoint_prune(r->request->folder, r->config->train.checkpoint_keep);
@@ -242,12 +241,11 @@ static void print_plan(const run_state *r) {
   printf("run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s; about %.3g GFLOP "
          "an update\n",
          (long long)c->train.steps, c->train.batch_size,
-         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches,
-         r->comm->size, r->comm->size > 1 ? "s" : "", flops * 1e-9);
-  printf("memory     %.0f MB a rank for weights, moments and the gradient tree; activations come on top "
-         "(train.max_pairs = "
+         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches, r->comm->size,
+         r->comm->size > 1 ? "s" : "", flops * 1e-9);
+  printf("memory     %.0f MB a rank for weights, moments, the gradient tree and its exchange; activations come on top (train.max_pairs = "
          "%lld bounds them)\n",
-         1e-6 * state * (1 + r->trainer.tree.levels + 4.0 / r->comm->size), (long long)c->train.max_pairs);
+         1e-6 * state * (2 + r->trainer.tree.levels + 3.0 / r->comm->size), (long long)c->train.max_pairs);
   fflush(stdout);
 }
 

@@ -128,28 +128,15 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
 
 // Norm of the whole gradient: in double over fixed blocks, added in index order.
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
-  const tt_comm *comm = t->comm;
-  int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK,
-          first = t->segment[comm->rank];
-  int64_t own = t->segment[comm->rank + 1] - first, *counts = NULL;
-  double *mine = NULL, *all = NULL;
-  tt_status status = tt_alloc(&counts, (size_t)comm->size, sizeof *counts, "block norms");
-  if (status == TT_OK) status = tt_alloc(&mine, (size_t)blocks, sizeof *mine, "block norms");
-  if (status == TT_OK) status = tt_alloc(&all, (size_t)blocks, sizeof *all, "block norms");
-  if (status == TT_OK) {
-    for (int r = 0; r < comm->size; r++)
-      counts[r] = (t->segment[r + 1] - t->segment[r] + TT_BLOCK - 1) / TT_BLOCK;
-    for (int64_t at = 0; at < own; at += TT_BLOCK)
-      mine[at / TT_BLOCK] = t->ops->sum_squares(t->owned + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
-    status = tt_comm_gather_all_v(comm, mine, all, counts, sizeof *all);
-  }
+  int64_t own = t->elements[t->comm->rank], blocks = 0;
+  for (int64_t at = 0; at < own; at += TT_BLOCK)
+    t->own_squares[at / TT_BLOCK] = t->ops->sum_squares(t->owned + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
+  TT_TRY(tt_comm_gather_all_v(t->comm, t->own_squares, t->squares, t->blocks, sizeof *t->squares));
+  for (int r = 0; r < t->comm->size; r++) blocks += t->blocks[r];
   double sum = 0;
-  for (int64_t k = 0; status == TT_OK && k < blocks; k++) sum += all[k];
+  for (int64_t k = 0; k < blocks; k++) sum += t->squares[k];
   *norm = sqrt(sum);
-  free(counts);
-  free(mine);
-  free(all);
-  return status;
+  return TT_OK;
 }
 
 static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
@@ -164,7 +151,7 @@ static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
 
 static tt_status apply(tt_trainer *t, tt_update *u) {
   const tt_optimizer_config *o = &t->config->optimizer;
-  int64_t first = t->segment[t->comm->rank], own = t->segment[t->comm->rank + 1] - first;
+  int64_t first = t->segment[t->comm->rank], own = t->elements[t->comm->rank];
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
   double clip = o->clip_norm > 0 ? o->clip_norm / (u->gradient_norm + 1e-6) : 1;
   double rate = tt_adam_rate(u->learning_rate, o->beta1, o->beta2, t->state.step + 1);

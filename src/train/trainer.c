@@ -20,12 +20,20 @@ static tt_status allocate(tt_trainer *t) {
   const tt_comm *comm = t->comm;
   int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK, widest = 0;
   TT_TRY(tt_alloc(&t->segment, (size_t)comm->size + 1, sizeof *t->segment, "segments"));
+  TT_TRY(tt_alloc(&t->elements, (size_t)comm->size, sizeof *t->elements, "segments"));
+  TT_TRY(tt_alloc(&t->blocks, (size_t)comm->size, sizeof *t->blocks, "segments"));
+  TT_TRY(tt_alloc(&t->own_squares, (size_t)blocks, sizeof *t->own_squares, "block norms"));
+  TT_TRY(tt_alloc(&t->squares, (size_t)blocks, sizeof *t->squares, "block norms"));
   for (int r = 0; r <= comm->size; r++) {
     int64_t end = blocks * r / comm->size * TT_BLOCK;
     t->segment[r] = end < total ? end : total;
     if (r && t->segment[r] - t->segment[r - 1] > widest) widest = t->segment[r] - t->segment[r - 1];
   }
-  size_t own = (size_t)(t->segment[comm->rank + 1] - t->segment[comm->rank]);
+  for (int r = 0; r < comm->size; r++) {
+    t->elements[r] = t->segment[r + 1] - t->segment[r];
+    t->blocks[r] = (t->elements[r] + TT_BLOCK - 1) / TT_BLOCK;
+  }
+  size_t own = (size_t)t->elements[comm->rank];
   TT_TRY(tt_alloc(&t->weights, (size_t)total, sizeof(float), "weights"));
   TT_TRY(tt_alloc(&t->owned, own, sizeof(float), "the own segment's gradient"));
   TT_TRY(tt_alloc(&t->moment1, own, sizeof(float), "first moments"));
@@ -62,64 +70,54 @@ void tt_trainer_free(tt_trainer *t) {
   tt_model_free(t->model);
   tt_tree_free(&t->tree);
   tt_batch_free(&t->batch);
-  void *all[] = {t->weights, t->segment, t->owned,    t->moment1,
-                 t->moment2, t->decayed, t->exchange, t->state.config};
+  void *all[] = {t->weights, t->segment, t->elements, t->blocks, t->own_squares, t->squares, t->owned, t->moment1, t->moment2, t->decayed, t->exchange, t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }
 
 tt_status tt_trainer_gather(const tt_trainer *t, const float *segment, float *all) {
-  int64_t counts[4096];
-  for (int r = 0; r < t->comm->size; r++) counts[r] = t->segment[r + 1] - t->segment[r];
-  return tt_comm_gather_all_v(t->comm, segment, all, counts, sizeof(float));
+  return tt_comm_gather_all_v(t->comm, segment, all, t->elements, sizeof(float));
+}
+
+// The whole moments, for a moment: in buffers that are free between updates.
+static void borrow_moments(tt_trainer *t, float **moment1, float **moment2) {
+  tt_tree_clear(&t->tree);
+  *moment1 = t->exchange;
+  *moment2 = tt_tree_leaf(&t->tree);
 }
 
 tt_status tt_trainer_save(tt_trainer *t, const char *path) {
-  float *m1 = NULL, *m2 = NULL;
-  tt_status status = tt_alloc(&m1, (size_t)t->parameters->total, sizeof(float), "gathered moments");
-  if (status == TT_OK)
-    status = tt_alloc(&m2, (size_t)t->parameters->total, sizeof(float), "gathered moments");
-  status = tt_comm_agree(t->comm, status);
-  if (status == TT_OK) status = tt_trainer_gather(t, t->moment1, m1);
-  if (status == TT_OK) status = tt_trainer_gather(t, t->moment2, m2);
-  if (status == TT_OK && t->comm->rank == 0)
-    status = tt_checkpoint_write(path, t->parameters, t->weights, m1, m2, &t->state);
-  status = tt_comm_agree(t->comm, status);
-  free(m1);
-  free(m2);
-  return status;
+  float *moment1, *moment2;
+  borrow_moments(t, &moment1, &moment2);
+  TT_TRY(tt_trainer_gather(t, t->moment1, moment1));
+  TT_TRY(tt_trainer_gather(t, t->moment2, moment2));
+  tt_status status = TT_OK;
+  if (t->comm->rank == 0) status = tt_checkpoint_write(path, t->parameters, t->weights, moment1, moment2, &t->state);
+  return tt_comm_agree(t->comm, status);
 }
 
 // Rank 0 reads and hands out what it read; a rank keeps its own segment of the moments.
 tt_status tt_trainer_load(tt_trainer *t, const char *path) {
-  size_t total = (size_t)t->parameters->total,
-         own = (size_t)(t->segment[t->comm->rank + 1] - t->segment[t->comm->rank]);
+  size_t bytes = (size_t)t->parameters->total * sizeof(float);
+  size_t own = (size_t)t->elements[t->comm->rank] * sizeof(float);
   int64_t first = t->segment[t->comm->rank];
-  float *moment = NULL, *second = NULL;
+  float *moment1, *moment2;
+  borrow_moments(t, &moment1, &moment2);
   tt_progress_state state = {0};
-  tt_status status = tt_alloc(&moment, total, sizeof(float), "moments to load");
-  if (status == TT_OK) status = tt_alloc(&second, total, sizeof(float), "moments to load");
-  if (status == TT_OK && t->comm->rank == 0)
-    status = tt_checkpoint_read(path, t->parameters, t->weights, moment, second, &state);
-  status = tt_comm_agree(t->comm, status);
-  if (status == TT_OK) status = tt_comm_broadcast(t->comm, t->weights, total * sizeof(float), 0);
-  if (status == TT_OK) status = tt_comm_broadcast(t->comm, moment, total * sizeof(float), 0);
-  if (status == TT_OK) status = tt_comm_broadcast(t->comm, second, total * sizeof(float), 0);
-  if (status == TT_OK) {
-    memcpy(t->moment1, moment + first, own * sizeof(float));
-    memcpy(t->moment2, second + first, own * sizeof(float));
-    char *config = state.config;
-    status = tt_comm_broadcast(t->comm, &state, sizeof state, 0);
-    if (t->comm->rank != 0) config = NULL; // only rank 0's pointer means anything
-    free(t->state.config);
-    t->state = state;
-    t->state.config = config;
-  } else {
-    free(state.config);
-  }
-  free(moment);
-  free(second);
-  return status;
+  tt_status status = TT_OK;
+  if (t->comm->rank == 0) status = tt_checkpoint_read(path, t->parameters, t->weights, moment1, moment2, &state);
+  TT_TRY(tt_comm_agree(t->comm, status));
+  TT_TRY(tt_comm_broadcast(t->comm, t->weights, bytes, 0));
+  TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));
+  TT_TRY(tt_comm_broadcast(t->comm, moment2, bytes, 0));
+  memcpy(t->moment1, moment1 + first, own);
+  memcpy(t->moment2, moment2 + first, own);
+  char *config = state.config; // NULL but on rank 0, whose pointer means nothing to the others
+  TT_TRY(tt_comm_broadcast(t->comm, &state, sizeof state, 0));
+  free(t->state.config);
+  t->state = state;
+  t->state.config = config;
+  return TT_OK;
 }
 
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path) {
