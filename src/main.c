@@ -17,7 +17,9 @@ static const tt_command commands[] = {
 static void usage(FILE *out) {
   fprintf(out, "usage: twotrack COMMAND [OPTIONS]\n\ncommands:\n");
   for (const tt_command *c = commands; c->name; c++) fprintf(out, "  %-11s %s\n", c->name, c->summary);
-  fprintf(out, "\n'twotrack COMMAND --help' tells more; 'twotrack --version' names the build and its libraries.\n");
+  fprintf(
+      out,
+      "\n'twotrack COMMAND --help' tells more; 'twotrack --version' names the build and its libraries.\n");
 }
 
 int main(int argc, char **argv) {

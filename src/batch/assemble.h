@@ -1,10 +1,11 @@
 // From the store to the global batch of an update, over all ranks (design ideas 3 and 4).
 //
-// Every rank knows the whole batch's sizes and how it is dealt into leaves; it has the samples of its own leaves only. A rank
-// reads the chunks of its lanes (lane % size == rank); records dealt to other ranks' leaves are exchanged.
+// Every rank knows the whole batch's sizes and how it is dealt into leaves; it has the samples of its own
+// leaves only. A rank reads the chunks of its lanes (lane % size == rank); records dealt to other ranks'
+// leaves are exchanged.
 //
-// The collective functions below agree on failures (tt_comm_agree): every rank returns the same status and the message
-// is printed already.
+// The collective functions below agree on failures (tt_comm_agree): every rank returns the same status and
+// the message is printed already.
 #ifndef TT_BATCH_ASSEMBLE_H
 #define TT_BATCH_ASSEMBLE_H
 
@@ -17,33 +18,35 @@ typedef struct {
   int count, leaves;
   int first_leaf, own_leaves; // this rank's aligned block of leaves
   int32_t *atoms, *leaf;
-  uint64_t *sample;     // number of the sample in the run (validation: position in the set)
+  uint64_t *sample; // number of the sample in the run (validation: position in the set)
   uint64_t *record, *epoch;
-  int longest;          // atoms of the largest molecule
-  int64_t masked;       // masked atoms, all molecules
+  int longest;                      // atoms of the largest molecule
+  int64_t masked;                   // masked atoms, all molecules
   int64_t total_atoms, total_pairs; // sum N, sum (N+1)^2
-  tt_sample **samples;  // (count): made ready for molecules of own leaves, NULL for the others
+  tt_sample **samples;              // (count): made ready for molecules of own leaves, NULL for the others
   void *private_;
 } tt_global_batch;
 
 typedef struct tt_loader tt_loader;
 
-// Collective. Opens no store of its own: `store` must stay open. Errors: lanes that do not fit, ranks that do not divide
-// micro_batches, fewer molecules than a batch.
+// Collective. Opens no store of its own: `store` must stay open. Errors: lanes that do not fit, ranks that do
+// not divide micro_batches, fewer molecules than a batch.
 tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config);
 void tt_loader_free(tt_loader *loader);
 
-// Collective: the batch of update `step` (samples step * batch_size ...). Valid until the next call. Any step may be asked for
-// (resume); consecutive ones are fast. All ranks return the same status.
+// Collective: the batch of update `step` (samples step * batch_size ...). Valid until the next call. Any step
+// may be asked for (resume); consecutive ones are fast. All ranks return the same status.
 tt_status tt_loader_batch(tt_loader *loader, int64_t step, const tt_global_batch **batch);
 
 typedef struct tt_validation_set tt_validation_set;
 
-// Collective. The first validation.molecules records (0: all) of the validation split in chunk order, with masks and noise from
-// (validation.seed, epoch 0, record), kept in memory: cut into global batches of train.batch_size (the last may be smaller),
-// each dealt like a training batch, so that pieces do not depend on ranks; leaves stay empty only where the last
-// batch has fewer molecules than leaves. TT_ERR_DATA when the split is empty.
-tt_status tt_validation_create(tt_validation_set **set, const tt_comm *comm, tt_store *store, const tt_config *config);
+// Collective. The first validation.molecules records (0: all) of the validation split in chunk order, with
+// masks and noise from (validation.seed, epoch 0, record), kept in memory: cut into global batches of
+// train.batch_size (the last may be smaller), each dealt like a training batch, so that pieces do not depend
+// on ranks; leaves stay empty only where the last batch has fewer molecules than leaves. TT_ERR_DATA when the
+// split is empty.
+tt_status tt_validation_create(tt_validation_set **set, const tt_comm *comm, tt_store *store,
+                               const tt_config *config);
 void tt_validation_free(tt_validation_set *set);
 int tt_validation_batches(const tt_validation_set *set);
 const tt_global_batch *tt_validation_batch(const tt_validation_set *set, int index);

@@ -225,8 +225,10 @@ static int run_verify(int argc, char **argv) {
 }
 
 int tt_cli_store(int argc, char **argv) {
-  static const tt_command commands[] = {
-      {"build", tt_cli_store_build, ""}, {"info", run_info, ""}, {"verify", run_verify, ""}, {NULL, NULL, NULL}};
+  static const tt_command commands[] = {{"build", tt_cli_store_build, ""},
+                                        {"info", run_info, ""},
+                                        {"verify", run_verify, ""},
+                                        {NULL, NULL, NULL}};
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
     return fputs(help, stdout) < 0;
   for (const tt_command *c = commands; argc >= 2 && c->name; c++)

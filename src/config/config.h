@@ -1,8 +1,8 @@
 // The configuration of a run: libconfig text -> typed values, every one checked.
 //
-// A file has the groups model, data, train, optimizer and validation; each key below is one field, named alike.
-// Defaults are the paper's (Uni-Mol2, arXiv 2406.14969, tables 2 and 9, sections 3.1-3.3); where the released
-// code differs from the paper, the code's choice is an option.
+// A file has the groups model, data, train, optimizer and validation; each key below is one field, named
+// alike. Defaults are the paper's (Uni-Mol2, arXiv 2406.14969, tables 2 and 9, sections 3.1-3.3); where the
+// released code differs from the paper, the code's choice is an option.
 #ifndef TT_CONFIG_CONFIG_H
 #define TT_CONFIG_CONFIG_H
 
@@ -21,42 +21,44 @@ typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } 
 typedef struct {
   char preset[16]; // "42M" "84M" "164M" "310M" "570M" "1.1B", CPU sizes, or "" for none
   int layers, embed_dim, heads, pair_dim, pair_hidden, ffn_dim; // L, D, H, P, C, F of uni-mol2.md
-  double dropout;            // 0.1: attention output, FFNs, outer product
-  double attention_dropout;  // 0.1: attention probabilities
-  double activation_dropout; // 0.0: inside the FFNs
-  double pair_dropout;       // 0.25: triangle output, shared over the first pair index
-  double movement_dropout;   // 0.1: attention probabilities of the movement head
+  double dropout;                                               // 0.1: attention output, FFNs, outer product
+  double attention_dropout;                                     // 0.1: attention probabilities
+  double activation_dropout;                                    // 0.0: inside the FFNs
+  double pair_dropout;              // 0.25: triangle output, shared over the first pair index
+  double movement_dropout;          // 0.1: attention probabilities of the movement head
   tt_scaling_length scaling_length; // "molecule" (default): each molecule's own length rounded up to 4;
                                     // "batch" (upstream): the longest of the global batch, rounded up to 4
 } tt_model_config;
 
 typedef struct {
-  char *store;              // folder of the store; "" when it is to come from --store
-  int lanes;                // data lanes; fix the order of the data for ever
-  int max_atoms;            // molecules with more atoms are an error (256)
-  double mask_probability;  // fraction of atoms whose token is masked (0.15)
-  tt_noise noise;           // coordinate noise: "normal" (paper) | "uniform" (released code) | ...
-  double noise_scale;       // its standard deviation or half-width in Angstrom (0.2)
-  double noise_probability; // fraction of atoms that get noise (1.0)
+  char *store;                      // folder of the store; "" when it is to come from --store
+  int lanes;                        // data lanes; fix the order of the data for ever
+  int max_atoms;                    // molecules with more atoms are an error (256)
+  double mask_probability;          // fraction of atoms whose token is masked (0.15)
+  tt_noise noise;                   // coordinate noise: "normal" (paper) | "uniform" (released code) | ...
+  double noise_scale;               // its standard deviation or half-width in Angstrom (0.2)
+  double noise_probability;         // fraction of atoms that get noise (1.0)
   double drop_features_probability; // a molecule's atom, bond and path features dropped together (0.5)
-  double coordinates_2d_probability; // 2-D coordinates instead of 3-D where features are kept (0; upstream 0.5)
+  double
+      coordinates_2d_probability; // 2-D coordinates instead of 3-D where features are kept (0; upstream 0.5)
 } tt_data_config;
 
 typedef struct {
   uint64_t seed;
-  int64_t steps;          // updates (818359: one pass over 838M conformations)
-  int batch_size;         // molecules an update, over all ranks (1024)
-  int micro_batches;      // leaves of the gradient tree, a power of two
-  int64_t max_pairs;      // pair rows (sum of (atoms+1)^2) a piece may have; bounds memory
+  int64_t steps;     // updates (818359: one pass over 838M conformations)
+  int batch_size;    // molecules an update, over all ranks (1024)
+  int micro_batches; // leaves of the gradient tree, a power of two
+  int64_t max_pairs; // pair rows (sum of (atoms+1)^2) a piece may have; bounds memory
   double token_loss_weight, position_loss_weight, distance_loss_weight; // 1, 1, 1
-  int64_t log_every, checkpoint_every; // in steps
-  int checkpoint_keep;    // newest checkpoints kept (0: all)
+  int64_t log_every, checkpoint_every;                                  // in steps
+  int checkpoint_keep;                                                  // newest checkpoints kept (0: all)
 } tt_train_config;
 
 typedef struct {
-  double learning_rate; // peak (1e-4)
+  double learning_rate;                                  // peak (1e-4)
   double beta1, beta2, epsilon, weight_decay, clip_norm; // 0.9, 0.99, 1e-6, 1e-4, 1.0 (clip 0: off)
-  tt_schedule schedule; // "linear": warm-up then linear to 0; "constant"; "cooldown": constant, then linear to 0
+  tt_schedule
+      schedule; // "linear": warm-up then linear to 0; "constant"; "cooldown": constant, then linear to 0
   int64_t warmup_steps;   // 100000; must be below train.steps
   int64_t cooldown_steps; // last steps of "cooldown"
 } tt_optimizer_config;
@@ -78,9 +80,10 @@ typedef struct {
 // The paper's defaults. Release with tt_config_free.
 tt_status tt_config_defaults(tt_config *config);
 
-// Reads `path`, applies the `count` overrides ("group.key=value", as after --set) in order, resolves the preset
-// (explicit keys win over it) and checks every value and their relations. On failure TT_ERR_IO (no such file) or
-// TT_ERR_CONFIG with file, line, key and the nearest valid key in the message; *config is then empty.
+// Reads `path`, applies the `count` overrides ("group.key=value", as after --set) in order, resolves the
+// preset (explicit keys win over it) and checks every value and their relations. On failure TT_ERR_IO (no
+// such file) or TT_ERR_CONFIG with file, line, key and the nearest valid key in the message; *config is then
+// empty.
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int count);
 
 // The fully resolved configuration as libconfig text (reads back to the same values); free() it.

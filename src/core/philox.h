@@ -34,12 +34,14 @@ static inline uint64_t tt_stream(uint64_t seed, uint64_t a, uint64_t b) {
   return tt_mix64(tt_mix64(tt_mix64(seed) ^ a) ^ b);
 }
 
-// Uses of a run's seed whose streams would otherwise bear the same names: (step, sample) of dropout is often (epoch,
-// record) of some sample's masks. Changing a value changes every run: append only.
+// Uses of a run's seed whose streams would otherwise bear the same names: (step, sample) of dropout is often
+// (epoch, record) of some sample's masks. Changing a value changes every run: append only.
 enum { TT_SEED_DROPOUT = 1, TT_SEED_ORDER = 2 };
 
 // The seed of one use; masks and noise take the run's (or the validation's) seed itself.
-static inline uint64_t tt_seed_for(uint64_t seed, uint32_t use) { return tt_mix64(tt_mix64(seed) + use); }
+static inline uint64_t tt_seed_for(uint64_t seed, uint32_t use) {
+  return tt_mix64(tt_mix64(seed) + use);
+}
 
 // Uniform in [0, 1) with 32 bits, exact in double.
 static inline double tt_uniform(uint32_t bits) {

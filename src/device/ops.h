@@ -1,9 +1,9 @@
 // The table of operations that a backend fills; the model is written once, against it.
 //
-// Arrays are fp32, row-major, packed (src/batch/batch.h): T token rows, R pair rows, A atom-pair rows (N*N a molecule).
-// W is (out, in) as in PyTorch. Gradients of parameters (dw, db, dgamma, dtable, ...) are ADDED to; every other
-// output is overwritten unless the comment says "+=". Every result is a fixed function of the inputs: the order
-// of every sum depends only on shapes (no atomics, no dependence on addresses or threads).
+// Arrays are fp32, row-major, packed (src/batch/batch.h): T token rows, R pair rows, A atom-pair rows (N*N a
+// molecule). W is (out, in) as in PyTorch. Gradients of parameters (dw, db, dgamma, dtable, ...) are ADDED
+// to; every other output is overwritten unless the comment says "+=". Every result is a fixed function of the
+// inputs: the order of every sum depends only on shapes (no atomics, no dependence on addresses or threads).
 // Symbols and equations: uni-mol2.md sections 4 and 5; S_m = batch->scaling_length[m].
 #ifndef TT_DEVICE_OPS_H
 #define TT_DEVICE_OPS_H
@@ -14,12 +14,12 @@
 
 #include "batch/batch.h"
 
-// Dropout is a pure function of (seed, step, sample, layer, site, global head or channel, i, j): element e of a run of
-// channels (or keys j, in attention) uses 16-bit word e % 8 (word w = bits 16*(w%2) of v[w/2]) of
+// Dropout is a pure function of (seed, step, sample, layer, site, global head or channel, i, j): element e of
+// a run of channels (or keys j, in attention) uses 16-bit word e % 8 (word w = bits 16*(w%2) of v[w/2]) of
 //   philox(key = tt_stream(seed, step, batch->sample[m]), c0 = layer * 16 + site, c1, c2, c3 = e / 8)
-// with (c1, c2) = (i, j) for token rows (j = 0) and pair rows, (0, j) for pairs that share the mask over i, and (head, i)
-// for attention probabilities. Dropped when word < t, t = round(probability * 65536); kept ones are scaled by
-// 65536 / (65536 - t). i and j count from the virtual node (0). probability 0: the identity.
+// with (c1, c2) = (i, j) for token rows (j = 0) and pair rows, (0, j) for pairs that share the mask over i,
+// and (head, i) for attention probabilities. Dropped when word < t, t = round(probability * 65536); kept ones
+// are scaled by 65536 / (65536 - t). i and j count from the virtual node (0). probability 0: the identity.
 typedef struct {
   double probability;
   uint64_t seed, step;
@@ -35,7 +35,8 @@ typedef struct {
   // ---- dense ----
   // y (rows, out) = x W^T + b; b may be NULL
   void (*linear)(const float *x, int64_t rows, int in, int out, const float *w, const float *b, float *y);
-  // dx = dy W (or += when `accumulate`; dx may be NULL), dw += dy^T x, db += column sums of dy (db may be NULL)
+  // dx = dy W (or += when `accumulate`; dx may be NULL), dw += dy^T x, db += column sums of dy (db may be
+  // NULL)
   void (*linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
                           float *dx, bool accumulate, float *dw, float *db);
   // LayerNorm, eps 1e-5, biased variance; mean and rstd (rows) are outputs
@@ -54,95 +55,109 @@ typedef struct {
 
   // ---- dropout and residuals ----
   // out = mask * in, or out += mask * in when `accumulate`; rows x dim; in may be out when not accumulating
-  void (*dropout)(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int dim, const float *in, float *out,
-                  bool accumulate);
+  void (*dropout)(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int dim, const float *in,
+                  float *out, bool accumulate);
   // triangle output: pair += mask * gate * u, mask of kind TT_ROWS_PAIRS_SHARED
-  void (*gate_add)(const tt_batch *batch, const tt_dropout *d, int dim, const float *gate, const float *u, float *pair);
-  // dgate = mask * dpair * u, du = mask * dpair * gate; dgate may be gate and du may be u (element-wise in place)
-  void (*gate_backward)(const tt_batch *batch, const tt_dropout *d, int dim, const float *dpair, const float *gate,
-                        const float *u, float *dgate, float *du);
+  void (*gate_add)(const tt_batch *batch, const tt_dropout *d, int dim, const float *gate, const float *u,
+                   float *pair);
+  // dgate = mask * dpair * u, du = mask * dpair * gate; dgate may be gate and du may be u (element-wise in
+  // place)
+  void (*gate_backward)(const tt_batch *batch, const tt_dropout *d, int dim, const float *dpair,
+                        const float *gate, const float *u, float *dgate, float *du);
 
   // ---- embedding ----
-  // x_i = sum_k atom[atom_input_ik] + degree[degree_i] + token[token_i]; x_0 = vnode. Tables (512|128|128|1, dim)
-  void (*embed_tokens)(const tt_batch *batch, int dim, const float *token, const float *atom, const float *degree,
-                       const float *vnode, float *x);
+  // x_i = sum_k atom[atom_input_ik] + degree[degree_i] + token[token_i]; x_0 = vnode. Tables (512|128|128|1,
+  // dim)
+  void (*embed_tokens)(const tt_batch *batch, int dim, const float *token, const float *atom,
+                       const float *degree, const float *vnode, float *x);
   void (*embed_tokens_backward)(const tt_batch *batch, int dim, const float *dx, float *dtoken, float *datom,
                                 float *ddegree, float *dvnode);
-  // pair_ij = path[path_ij] + mean_k edge[edge_ijk] for i, j >= 1; vnode where i or j is 0. Tables (512|64|1, dim)
-  void (*embed_pairs)(const tt_batch *batch, int dim, const float *path, const float *edge, const float *vnode,
-                      float *pair);
+  // pair_ij = path[path_ij] + mean_k edge[edge_ijk] for i, j >= 1; vnode where i or j is 0. Tables (512|64|1,
+  // dim)
+  void (*embed_pairs)(const tt_batch *batch, int dim, const float *path, const float *edge,
+                      const float *vnode, float *pair);
   void (*embed_pairs_backward)(const tt_batch *batch, int dim, const float *dpair, float *dpath, float *dedge,
                                float *dvnode);
-  // g (A, 128) = exp(-((z - mean_k)/std)^2 / 2) / (sqrt(2*3.14159) std), z = (|mul[t0]| + |mul[t1]|) dist + bias[t0]
+  // g (A, 128) = exp(-((z - mean_k)/std)^2 / 2) / (sqrt(2*3.14159) std), z = (|mul[t0]| + |mul[t1]|) dist +
+  // bias[t0]
   // + bias[t1], (t0, t1) = (class_i + 1, class_j + 129), dist = |pos_j - pos_i|. mul, bias (512), mean (128)
-  void (*gaussian)(const tt_batch *batch, const float *mul, const float *bias, const float *mean, float std, float *g);
+  void (*gaussian)(const tt_batch *batch, const float *mul, const float *bias, const float *mean, float std,
+                   float *g);
   // dmul +=, dbias += (sign(0) = 0)
-  void (*gaussian_backward)(const tt_batch *batch, const float *mul, const float *bias, const float *mean, float std,
-                            const float *dg, float *dmul, float *dbias);
+  void (*gaussian_backward)(const tt_batch *batch, const float *mul, const float *bias, const float *mean,
+                            float std, const float *dg, float *dmul, float *dbias);
   // pair (R, dim) += a (A, dim) at i, j >= 1; and its transpose: a = pair at i, j >= 1
   void (*atom_pairs_add)(const tt_batch *batch, int dim, const float *a, float *pair);
   void (*atom_pairs_get)(const tt_batch *batch, int dim, const float *pair, float *a);
 
   // ---- attention: q, k, v are the three thirds of qkv (T, 3 * heads * head_dim) ----
   // Positions `first`.. L-1 of a molecule take part (first = 0: all; 1: atoms only; others' outputs are 0).
-  // prob[h,i,j] = softmax_j(q_hi . k_hj / sqrt(head_dim) + bias[ij, h]); bias (R, heads); prob: for molecule m at
-  // pair_offset[m] * heads, laid out (heads, L, L)
-  void (*attention)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv, const float *bias,
-                    float *prob, float *scratch);
+  // prob[h,i,j] = softmax_j(q_hi . k_hj / sqrt(head_dim) + bias[ij, h]); bias (R, heads); prob: for molecule
+  // m at pair_offset[m] * heads, laid out (heads, L, L)
+  void (*attention)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
+                    const float *bias, float *prob, float *scratch);
   // dprob in; dq and dk thirds of dqkv (T, 3D) and dbias (R, heads) out. May overwrite dprob.
   void (*attention_backward)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
                              const float *prob, float *dprob, float *dqkv, float *dbias, float *scratch);
   // out_i = concat_h sum_j dropout(prob)_hij v_hj, (T, D)
-  void (*attention_values)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
-                           const float *qkv, float *out, float *scratch);
+  void (*attention_values)(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                           const tt_dropout *d, const float *qkv, float *out, float *scratch);
   // dprob and the dv third of dqkv out
   void (*attention_values_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
                                     const tt_dropout *d, const float *qkv, const float *dout, float *dprob,
                                     float *dqkv, float *scratch);
-  // movement head (atoms only): move_i = sum_j (pos_j - pos_i) sum_h dropout(prob)_hij (force_h . v_hj); force (D);
-  // move (T, 3), virtual rows 0
+  // movement head (atoms only): move_i = sum_j (pos_j - pos_i) sum_h dropout(prob)_hij (force_h . v_hj);
+  // force (D); move (T, 3), virtual rows 0
   void (*movement)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
                    const float *qkv, const float *force, float *move, float *scratch);
   // dprob, the dv third of dqkv out; dforce += ; virtual rows and columns get 0
-  void (*movement_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
-                            const float *qkv, const float *force, const float *dmove, float *dprob, float *dqkv,
-                            float *dforce, float *scratch);
+  void (*movement_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
+                            const tt_dropout *d, const float *qkv, const float *force, const float *dmove,
+                            float *dprob, float *dqkv, float *dforce, float *scratch);
 
   // ---- pair track ----
-  // Floats of scratch that outer_product*, triangle*, attention* and movement* may use; the same pointer is passed to each.
-  // `length` is the longest L.
+  // Floats of scratch that outer_product*, triangle*, attention* and movement* may use; the same pointer is
+  // passed to each. `length` is the longest L.
   size_t (*scratch)(int length, int heads, int pair_hidden, int pair_dim);
-  // [a_i, b_i] = ab (T, 2C); out_ij = s (W vec(a_i b_j^T) / S + bias), s = 1 / (1e-3 + 1/S); W (P, C*C), element c*C+e
-  // multiplies a_ic b_je. Factored: T_i = W a_i once a token, then T_i b_j; never the (R, C*C) tensor.
-  void (*outer_product)(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w, const float *bias,
-                        float *out, float *scratch);
-  void (*outer_product_backward)(const tt_batch *batch, int hidden, int dim, const float *dout, const float *ab,
-                                 const float *w, float *dab, float *dw, float *dbias, float *scratch);
-  // [a, b]_ij = p_ij * sigmoid(g_ij) / sqrt(S), p and g (R, 2C); t_ijc = sum_k a_ikc b_jkc + sum_k a_kic b_kjc, (R, C)
-  void (*triangle)(const tt_batch *batch, int hidden, const float *p, const float *g, float *t, float *scratch);
-  void (*triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g, const float *dt, float *dp,
-                            float *dg, float *scratch);
+  // [a_i, b_i] = ab (T, 2C); out_ij = s (W vec(a_i b_j^T) / S + bias), s = 1 / (1e-3 + 1/S); W (P, C*C),
+  // element c*C+e multiplies a_ic b_je. Factored: T_i = W a_i once a token, then T_i b_j; never the (R, C*C)
+  // tensor.
+  void (*outer_product)(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w,
+                        const float *bias, float *out, float *scratch);
+  void (*outer_product_backward)(const tt_batch *batch, int hidden, int dim, const float *dout,
+                                 const float *ab, const float *w, float *dab, float *dw, float *dbias,
+                                 float *scratch);
+  // [a, b]_ij = p_ij * sigmoid(g_ij) / sqrt(S), p and g (R, 2C); t_ijc = sum_k a_ikc b_jkc + sum_k a_kic
+  // b_kjc, (R, C)
+  void (*triangle)(const tt_batch *batch, int hidden, const float *p, const float *g, float *t,
+                   float *scratch);
+  void (*triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g,
+                            const float *dt, float *dp, float *dg, float *scratch);
 
   // ---- heads and losses ----
-  void (*gather_masked)(const tt_batch *batch, int dim, const float *x, float *y);           // y (masked, dim)
-  void (*scatter_masked)(const tt_batch *batch, int dim, const float *dy, float *dx);        // dx (T, dim) +=
-  // loss[k] = -log softmax(logits_k)[target_k] (double); dlogits = weight * gradient (NULL: none). logits (masked, 128)
-  void (*cross_entropy)(const tt_batch *batch, const float *logits, double weight, double *loss, float *dlogits);
-  // A molecule's position loss: sum_i,c |pos + move - target| / (N + 1e-10); its distance loss: sum_ij | |pred_j - pred_i|
+  void (*gather_masked)(const tt_batch *batch, int dim, const float *x, float *y);    // y (masked, dim)
+  void (*scatter_masked)(const tt_batch *batch, int dim, const float *dy, float *dx); // dx (T, dim) +=
+  // loss[k] = -log softmax(logits_k)[target_k] (double); dlogits = weight * gradient (NULL: none). logits
+  // (masked, 128)
+  void (*cross_entropy)(const tt_batch *batch, const float *logits, double weight, double *loss,
+                        float *dlogits);
+  // A molecule's position loss: sum_i,c |pos + move - target| / (N + 1e-10); its distance loss: sum_ij |
+  // |pred_j - pred_i|
   // - |target_j - target_i| | / (N^2 + 1e-10), all ordered pairs; gradient of |.| and of a norm at 0 is 0.
-  // dmove (T, 3) = position_weight * d position + distance_weight * d distance (NULL: none). Losses (molecules), double.
-  void (*position_losses)(const tt_batch *batch, const float *move, double position_weight, double distance_weight,
-                          double *position, double *distance, float *dmove);
+  // dmove (T, 3) = position_weight * d position + distance_weight * d distance (NULL: none). Losses
+  // (molecules), double.
+  void (*position_losses)(const tt_batch *batch, const float *move, double position_weight,
+                          double distance_weight, double *position, double *distance, float *dmove);
 
   // ---- flat arrays, and the optimizer ----
   void (*copy)(const float *x, int64_t count, float *y);
   void (*zero)(float *x, int64_t count);
-  void (*add)(const float *x, int64_t count, float *y);            // y += x
-  double (*sum_squares)(const float *x, int64_t count);            // in double, fixed order
+  void (*add)(const float *x, int64_t count, float *y); // y += x
+  double (*sum_squares)(const float *x, int64_t count); // in double, fixed order
   // Adam with decoupled decay: g = clip * grad; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
   // w = w * (1 - decay[i]) - rate * m / (sqrt(v) + eps), decay[i] = decayed[i] ? decay : 0
-  void (*adam)(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed, float clip,
-               float rate, float decay, float beta1, float beta2, float epsilon);
+  void (*adam)(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,
+               float clip, float rate, float decay, float beta1, float beta2, float epsilon);
 } tt_ops;
 
 // The CPU backend (kernels/cpu): one thread, fp32, OpenBLAS for products.

@@ -241,9 +241,10 @@ static void print_plan(const run_state *r) {
   printf("run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s; about %.3g GFLOP "
          "an update\n",
          (long long)c->train.steps, c->train.batch_size,
-         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches, r->comm->size,
-         r->comm->size > 1 ? "s" : "", flops * 1e-9);
-  printf("memory     %.0f MB a rank for weights, moments, the gradient tree and its exchange; activations come on top (train.max_pairs = "
+         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches,
+         r->comm->size, r->comm->size > 1 ? "s" : "", flops * 1e-9);
+  printf("memory     %.0f MB a rank for weights, moments, the gradient tree and its exchange; activations "
+         "come on top (train.max_pairs = "
          "%lld bounds them)\n",
          1e-6 * state * (2 + r->trainer.tree.levels + 3.0 / r->comm->size), (long long)c->train.max_pairs);
   fflush(stdout);

@@ -108,8 +108,8 @@ typedef struct {
 static tt_status train_piece(tt_trainer *t, work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
-  return tt_model_train(t->model, t->weights, &t->batch, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT), (uint64_t)t->state.step, &c->scale,
-                        c->gradient, &losses);
+  return tt_model_train(t->model, t->weights, &t->batch, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
+                        (uint64_t)t->state.step, &c->scale, c->gradient, &losses);
 }
 
 static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
@@ -130,7 +130,8 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
   int64_t own = t->elements[t->comm->rank], blocks = 0;
   for (int64_t at = 0; at < own; at += TT_BLOCK)
-    t->own_squares[at / TT_BLOCK] = t->ops->sum_squares(t->owned + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
+    t->own_squares[at / TT_BLOCK] =
+        t->ops->sum_squares(t->owned + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
   TT_TRY(tt_comm_gather_all_v(t->comm, t->own_squares, t->squares, t->blocks, sizeof *t->squares));
   for (int r = 0; r < t->comm->size; r++) blocks += t->blocks[r];
   double sum = 0;

@@ -70,7 +70,8 @@ void tt_trainer_free(tt_trainer *t) {
   tt_model_free(t->model);
   tt_tree_free(&t->tree);
   tt_batch_free(&t->batch);
-  void *all[] = {t->weights, t->segment, t->elements, t->blocks, t->own_squares, t->squares, t->owned, t->moment1, t->moment2, t->decayed, t->exchange, t->state.config};
+  void *all[] = {t->weights, t->segment, t->elements, t->blocks,  t->own_squares, t->squares,
+                 t->owned,   t->moment1, t->moment2,  t->decayed, t->exchange,    t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }
@@ -92,7 +93,8 @@ tt_status tt_trainer_save(tt_trainer *t, const char *path) {
   TT_TRY(tt_trainer_gather(t, t->moment1, moment1));
   TT_TRY(tt_trainer_gather(t, t->moment2, moment2));
   tt_status status = TT_OK;
-  if (t->comm->rank == 0) status = tt_checkpoint_write(path, t->parameters, t->weights, moment1, moment2, &t->state);
+  if (t->comm->rank == 0)
+    status = tt_checkpoint_write(path, t->parameters, t->weights, moment1, moment2, &t->state);
   return tt_comm_agree(t->comm, status);
 }
 
@@ -105,7 +107,8 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   borrow_moments(t, &moment1, &moment2);
   tt_progress_state state = {0};
   tt_status status = TT_OK;
-  if (t->comm->rank == 0) status = tt_checkpoint_read(path, t->parameters, t->weights, moment1, moment2, &state);
+  if (t->comm->rank == 0)
+    status = tt_checkpoint_read(path, t->parameters, t->weights, moment1, moment2, &state);
   TT_TRY(tt_comm_agree(t->comm, status));
   TT_TRY(tt_comm_broadcast(t->comm, t->weights, bytes, 0));
   TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));
