@@ -6,7 +6,7 @@
 
 enum {
   TT_ATOM_FEATURES = 9, // atomic number, chirality, degree, formal charge, hydrogens, radical electrons,
-                        // hybridisation, aromatic, in ring: each an index into its table (uni-mol2.md, 3)
+                        // hybridisation, aromatic, in ring: each an index into its table (docs/formats.md)
   TT_BOND_FEATURES = 3, // type, stereo, conjugated
 };
 

@@ -20,7 +20,7 @@ typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } 
 
 typedef struct {
   char preset[16]; // "42M" "84M" "164M" "310M" "570M" "1.1B", CPU sizes, or "" for none
-  int layers, embed_dim, heads, pair_dim, pair_hidden, ffn_dim; // L, D, H, P, C, F of uni-mol2.md
+  int layers, embed_dim, heads, pair_dim, pair_hidden, ffn_dim; // L, D, H, P, C, F of docs/model.md
   double dropout;                                               // 0.1: attention output, FFNs, outer product
   double attention_dropout;                                     // 0.1: attention probabilities
   double activation_dropout;                                    // 0.0: inside the FFNs

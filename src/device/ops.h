@@ -4,7 +4,7 @@
 // molecule). W is (out, in) as in PyTorch. Gradients of parameters (dw, db, dgamma, dtable, ...) are ADDED
 // to; every other output is overwritten unless the comment says "+=". Every result is a fixed function of the
 // inputs: the order of every sum depends only on shapes (no atomics, no dependence on addresses or threads).
-// Symbols and equations: uni-mol2.md sections 4 and 5; S_m = batch->scaling_length[m].
+// Symbols and equations: docs/model.md; S_m = batch->scaling_length[m].
 #ifndef TT_DEVICE_OPS_H
 #define TT_DEVICE_OPS_H
 

@@ -1,4 +1,4 @@
-// One layer of the two tracks (uni-mol2 section 4, "Layer", steps 1 to 5) and its backward.
+// One layer of the two tracks (docs/model.md, Block) and its backward.
 #include "model/activations.h"
 
 typedef struct {

@@ -1,4 +1,4 @@
-// From features to the two tracks' first rows (uni-mol2 section 4, "Embedding" and "Encoder entry").
+// From features to the two tracks' first rows (docs/model.md, Embedding).
 #include "model/activations.h"
 
 void tt_embedding_forward(const tt_pass *p) {

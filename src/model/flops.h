@@ -1,5 +1,5 @@
-// How many floating-point operations a molecule costs (matrix products only, a multiply-add is 2).
-// docs/model.md.
+// How many floating-point operations a molecule costs: matrix products only, a multiply-add is 2
+// (docs/model.md, Counting operations).
 #ifndef TT_MODEL_FLOPS_H
 #define TT_MODEL_FLOPS_H
 
@@ -8,7 +8,7 @@
 // Forward pass of one molecule of `atoms` atoms, `masked` of them with a target, at its real length (no
 // padding).
 //  executed:  the algorithm as run here (outer product factored; atoms' movement by scalars)
-//  reference: upstream's algorithm, which forms the outer product (docs/model.md)
+//  reference: upstream's algorithm, which forms the outer product
 // Training counts 3 x forward in both conventions; recomputation is not counted.
 double tt_flops_executed(const tt_model_config *config, int atoms, double masked);
 double tt_flops_reference(const tt_model_config *config, int atoms, double masked);

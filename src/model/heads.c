@@ -1,4 +1,5 @@
-// The heads (movement, masked tokens), the losses, and where the backward starts (uni-mol2 sections 4 and 5).
+// The heads (movement, masked tokens), the losses, and where the backward starts (docs/model.md, Heads and
+// losses).
 #include "model/activations.h"
 
 static void movement_forward(const tt_pass *p, const tt_dropout *drop) {

@@ -1,5 +1,5 @@
 // The two-track model: forward, losses and backward of one packed piece, over a table of operations.
-// Equations, names and quirks: uni-mol2 sections 2, 4, 5 (docs/model.md).
+// Equations, names and quirks: docs/model.md.
 #ifndef TT_MODEL_MODEL_H
 #define TT_MODEL_MODEL_H
 

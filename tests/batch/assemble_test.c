@@ -189,7 +189,8 @@ static void check_steps(tt_store *store, const tt_comm *comm, int batch_size, co
                         int count) {
   tt_config config = configuration(batch_size);
   tt_lanes lanes;
-  assert_int_equal(tt_lanes_init(&lanes, tt_seed_for(config.train.seed, TT_SEED_ORDER), RECORDS, CHUNKS, LANES), TT_OK);
+  assert_int_equal(
+      tt_lanes_init(&lanes, tt_seed_for(config.train.seed, TT_SEED_ORDER), RECORDS, CHUNKS, LANES), TT_OK);
   tt_loader *loader;
   assert_int_equal(tt_loader_create(&loader, comm, store, &config), TT_OK);
   tt_sample_place *place = calloc((size_t)batch_size, sizeof *place);
