@@ -12,7 +12,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "golden.jsonl")
-FIELDS = ("loss", "loss_token", "loss_position", "loss_distance", "grad_norm", "lr")
+FIELDS = ("loss", "loss_token", "loss_position", "loss_distance", "grad_norm", "lr", "loss_se", "loss_token_se",
+          "loss_position_se", "loss_distance_se", "count", "masked", "baseline_token", "baseline_position", "baseline_distance")
+# strong enough to show in 20 updates which parameters decay
+SETTINGS = ("train.steps=20", "optimizer.weight_decay=1")
 
 
 def run(twotrack, make_store):
@@ -20,7 +23,7 @@ def run(twotrack, make_store):
         store, out = os.path.join(work, "store"), os.path.join(work, "run")
         subprocess.run([make_store, store, "5000", "200"], check=True)
         subprocess.run([twotrack, "train", os.path.join(HERE, "small.cfg"), "--store", store, "--out", out,
-                        "--set", "train.steps=20"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                        *(a for s in SETTINGS for a in ("--set", s))], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(os.path.join(out, "run.jsonl")) as log:
             records = [json.loads(line) for line in log]
     return [{k: r[k] for k in ("type", "step", "samples") + FIELDS if k in r} for r in records if r["type"] != "run"]

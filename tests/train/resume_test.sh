@@ -42,4 +42,14 @@ same_curve "$work/whole" "$work/torn"
 cp -r "$work/torn" "$work/other"; rm "$work/other/checkpoints/step-000000012.h5"
 train 2 "$work/other" --resume --set optimizer.learning_rate=0.5 > "$work/log" 2>&1 && fail "another learning rate was accepted"
 grep -q "learning_rate" "$work/log" || fail "the differing key is not named: $(cat "$work/log")"
+rm -rf "$work/other"; cp -r "$work/torn" "$work/other"; rm "$work/other/checkpoints/step-000000012.h5"
+"$make_store" "$work/store-2" 5001 200 || exit 1
+train 2 "$work/other" --resume --store "$work/store-2" > "$work/log" 2>&1 && fail "another store was accepted"
+grep -q "another store" "$work/log" || fail "the other store is not named: $(cat "$work/log")"
+
+# a run that starts from another's weights begins where that one ended
+last=$(grep '"type":"valid"' "$work/whole/run.jsonl" | tail -1 | grep -o '"loss":[^,]*')
+train 2 "$work/child" --init-from "$work/whole/checkpoints/step-000000012.h5" --set train.steps=3 > "$work/log" 2>&1 ||
+  fail "--init-from: $(tail -3 "$work/log")"
+grep '"type":"valid"' "$work/child/run.jsonl" | head -1 | grep -qF "$last," || fail "--init-from: the first validation is not $last"
 finish
