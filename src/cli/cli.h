@@ -9,6 +9,7 @@ typedef struct {
   const char *summary; // one line
 } tt_command;
 
+int tt_cli_bench(int argc, char **argv);
 int tt_cli_checkpoint(int argc, char **argv);
 int tt_cli_plot(int argc, char **argv);
 int tt_cli_store(int argc, char **argv);

@@ -1,10 +1,9 @@
 // twotrack train: trains a model from a configuration and a store.
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli/cli.h"
+#include "cli/configuration.h"
 #include "train/run.h"
 
 static const char help[] =
@@ -36,9 +35,7 @@ static const struct option options[] = {
 };
 
 typedef struct {
-  const char *config, *store;
-  const char *sets[256];
-  int set_count;
+  tt_cli_configuration config;
   bool help;
   tt_run_request run;
 } arguments;
@@ -51,11 +48,10 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
       a->run.folder = optarg;
       break;
     case OPTION_STORE:
-      a->store = optarg;
+      a->config.store = optarg;
       break;
     case OPTION_SET:
-      if (a->set_count == 256) return tt_fail(TT_ERR_ARGUMENT, "more than 256 --set options");
-      a->sets[a->set_count++] = optarg;
+      TT_TRY(tt_cli_add_set(&a->config, optarg));
       break;
     case OPTION_RESUME:
       a->run.resume = true;
@@ -78,22 +74,10 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   }
   if (optind + 1 != argc)
     return tt_fail(TT_ERR_ARGUMENT, "train: give one configuration file; see 'twotrack train --help'");
-  a->config = argv[optind];
+  a->config.path = argv[optind];
   if (!a->run.folder && !a->run.dry_run)
     return tt_fail(TT_ERR_ARGUMENT, "train: --out RUN is missing; see 'twotrack train --help'");
   if (!a->run.folder) a->run.folder = "";
-  return TT_OK;
-}
-
-static tt_status load_config(const arguments *a, tt_config *config) {
-  TT_TRY(tt_config_load(config, a->config, a->sets, a->set_count));
-  if (a->store) {
-    free(config->data.store);
-    config->data.store = strdup(a->store);
-    if (!config->data.store) return tt_fail(TT_ERR_MEMORY, "out of memory");
-  }
-  if (!config->data.store || !*config->data.store)
-    return tt_fail(TT_ERR_CONFIG, "%s names no store: set data.store or give --store DIR", a->config);
   return TT_OK;
 }
 
@@ -106,7 +90,7 @@ int tt_cli_train(int argc, char **argv) {
   int code = status == TT_OK ? 0 : 2;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
   if (status == TT_OK && !a.help) {
-    status = tt_comm_agree(&comm, load_config(&a, &config));
+    status = tt_comm_agree(&comm, tt_cli_load(&a.config, &config));
     if (status == TT_OK) status = tt_run(&comm, &config, &a.run);
     code = status == TT_OK ? 0 : 1;
   }

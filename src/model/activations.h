@@ -30,6 +30,7 @@ struct tt_model {
   float gaussian_std;
   tt_probe probe;
   void *probe_context;
+  tt_stopwatch watch;
 
   // one allocation, cut anew whenever a piece is larger than all before
   float *memory;
@@ -78,6 +79,10 @@ enum {
 
 static inline tt_dropout tt_site(const tt_pass *p, double probability, int layer, int site) {
   return (tt_dropout){p->dropout ? probability : 0, p->seed, p->step, (uint32_t)layer, (uint32_t)site};
+}
+
+static inline void tt_enter(const tt_pass *p, tt_part part) {
+  tt_part_begin(&p->m->watch, part);
 }
 
 static inline void tt_show(const tt_pass *p, const char *name, tt_probe_rows rows, int dim,

@@ -45,6 +45,7 @@ void tt_block_forward(const tt_pass *p, int l) {
   tt_layer_activations *a = v.a;
 
   // 1. attention, biased by the pair track
+  tt_enter(p, TT_PART_ATTENTION);
   tt_dropout drop = tt_site(p, c->attention_dropout, l, TT_SITE_ATTENTION);
   tt_norm(p, a->x, v.T, v.D, v.at->attn_norm, a->attn_norm, m->token1);
   ops->linear(m->token1, v.T, v.D, 3 * v.D, p->w + v.at->q, NULL, a->qkv);
@@ -58,6 +59,7 @@ void tt_block_forward(const tt_pass *p, int l) {
            a->x1);
 
   // 2. atom feed-forward
+  tt_enter(p, TT_PART_ATOM_FFN);
   tt_norm(p, a->x1, v.T, v.D, v.at->ffn_norm, a->ffn_norm, m->token1);
   tt_affine_forward(p, m->token1, v.T, v.D, v.F, v.at->ffn1, a->ffn_h);
   activate(p, TT_ROWS_TOKENS, v.T, v.F, tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->ffn_h,
@@ -67,6 +69,7 @@ void tt_block_forward(const tt_pass *p, int l) {
   residual(p, TT_ROWS_TOKENS, v.T, v.D, tt_site(p, c->dropout, l, TT_SITE_FFN), a->x1, m->token1, v.next->x);
 
   // 3. outer product: atoms speak to pairs
+  tt_enter(p, TT_PART_OUTER_PRODUCT);
   tt_norm(p, v.next->x, v.T, v.D, v.at->opm_norm, a->opm_norm, m->token1);
   tt_affine_forward(p, m->token1, v.T, v.D, 2 * v.C, v.at->opm_in, a->ab);
   ops->outer_product(p->batch, v.C, v.P, a->ab, p->w + v.at->opm_out.w, p->w + v.at->opm_out.b, m->pair1,
@@ -75,6 +78,7 @@ void tt_block_forward(const tt_pass *p, int l) {
   residual(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->dropout, l, TT_SITE_OUTER), a->pair, m->pair1, a->pair1);
 
   // 4. triangle product
+  tt_enter(p, TT_PART_TRIANGLE);
   drop = tt_site(p, c->pair_dropout, l, TT_SITE_TRIANGLE);
   tt_norm(p, a->pair1, v.R, v.P, v.at->tri_norm, a->tri_norm, m->pair1);
   tt_affine_forward(p, m->pair1, v.R, v.P, 2 * v.C, v.at->tri_p, a->tri_p);
@@ -92,6 +96,7 @@ void tt_block_forward(const tt_pass *p, int l) {
   ops->gate_add(p->batch, &drop, v.P, a->gate, m->pair1, a->pair2);
 
   // 5. pair feed-forward
+  tt_enter(p, TT_PART_PAIR_FFN);
   tt_norm(p, a->pair2, v.R, v.P, v.at->pair_ffn_norm, a->pair_ffn_norm, m->pair1);
   tt_affine_forward(p, m->pair1, v.R, v.P, v.P, v.at->pair_ffn1, a->pair_h);
   activate(p, TT_ROWS_PAIRS, v.R, v.P, tt_site(p, c->activation_dropout, l, TT_SITE_PAIR_FFN_INNER),
@@ -181,17 +186,22 @@ void tt_block_backward(const tt_pass *p, int l) {
   layer_view v = view(p, l);
   tt_layer_activations *a = v.a;
   tt_show_layer(p, true, l, "pair", TT_PROBE_PAIRS, v.P, m->dpair);
+  tt_enter(p, TT_PART_PAIR_FFN);
   ffn_backward(p, TT_ROWS_PAIRS, v.R, v.P, v.P, v.at->pair_ffn_norm, a->pair_ffn_norm, v.at->pair_ffn1,
                v.at->pair_ffn2, tt_site(p, c->dropout, l, TT_SITE_PAIR_FFN),
                tt_site(p, c->activation_dropout, l, TT_SITE_PAIR_FFN_INNER), a->pair2, a->pair_h, m->dpair,
                m->pair1, m->pair2, m->pair3);
+  tt_enter(p, TT_PART_TRIANGLE);
   triangle_backward(p, &v, l);
+  tt_enter(p, TT_PART_OUTER_PRODUCT);
   outer_product_backward(p, &v, l);
   // the outer product reads the layer's output x, so only now is that tensor's gradient whole
   tt_show_layer(p, true, l, "x", TT_PROBE_TOKENS, v.D, m->dx);
+  tt_enter(p, TT_PART_ATOM_FFN);
   ffn_backward(p, TT_ROWS_TOKENS, v.T, v.D, v.F, v.at->ffn_norm, a->ffn_norm, v.at->ffn1, v.at->ffn2,
                tt_site(p, c->dropout, l, TT_SITE_FFN),
                tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER), a->x1, a->ffn_h, m->dx, m->token1,
                m->token2, m->token3);
+  tt_enter(p, TT_PART_ATTENTION);
   attention_backward(p, &v, l);
 }

@@ -39,6 +39,9 @@ const tt_parameters *tt_model_parameters(const tt_model *m) {
 const tt_model_config *tt_model_configuration(const tt_model *m) {
   return &m->config;
 }
+tt_stopwatch *tt_model_stopwatch(tt_model *m) {
+  return &m->watch;
+}
 size_t tt_model_bytes(const tt_model *m) {
   return m->floats * sizeof(float);
 }
@@ -161,12 +164,17 @@ static tt_status prepare(tt_model *m, const tt_batch *b) {
 static tt_status run(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losses *losses) {
   tt_model *m = p->m;
   TT_TRY(prepare(m, p->batch));
+  tt_enter(p, TT_PART_EMBEDDING);
   tt_embedding_forward(p);
   for (int l = 0; l < m->config.layers; l++) tt_block_forward(p, l);
+  tt_enter(p, TT_PART_HEADS);
   tt_heads(p, scale, losses);
-  if (!scale) return TT_OK;
-  for (int l = m->config.layers - 1; l >= 0; l--) tt_block_backward(p, l);
-  tt_embedding_backward(p);
+  if (scale) {
+    for (int l = m->config.layers - 1; l >= 0; l--) tt_block_backward(p, l);
+    tt_enter(p, TT_PART_EMBEDDING);
+    tt_embedding_backward(p);
+  }
+  tt_enter(p, TT_PART_OTHER);
   return TT_OK;
 }
 

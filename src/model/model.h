@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "device/ops.h"
 #include "model/parameters.h"
+#include "model/parts.h"
 
 typedef struct tt_model tt_model;
 
@@ -44,6 +45,10 @@ tt_status tt_model_evaluate(tt_model *model, const float *weights, const tt_batc
 tt_status tt_model_train(tt_model *model, const float *weights, const tt_batch *batch, uint64_t seed,
                          uint64_t step, const tt_loss_scale *scale, float *gradient,
                          const tt_piece_losses *losses);
+
+// The stopwatch that the model's parts run on, for whoever calls it to go on with its own parts. At the end
+// of a pass the part is TT_PART_OTHER.
+tt_stopwatch *tt_model_stopwatch(tt_model *model);
 
 // Bytes of the buffers held now.
 size_t tt_model_bytes(const tt_model *model);

@@ -46,6 +46,10 @@ static tt_status work_make(work *w, const tt_comm *comm, const tt_global_batch *
   return TT_OK;
 }
 
+static void enter(tt_trainer *t, tt_part part) {
+  tt_part_begin(tt_model_stopwatch(t->model), part);
+}
+
 // Splits the losses of a piece into its molecules' own.
 static void keep_losses(work *w, const tt_batch *piece) {
   tt_molecule_losses *first = w->own + w->owned;
@@ -119,8 +123,11 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
                 NULL};
   tt_tree_clear(&t->tree);
   for (int leaf = b->first_leaf; leaf < b->first_leaf + b->own_leaves; leaf++) {
+    enter(t, TT_PART_GRADIENTS);
     c.gradient = tt_tree_leaf(&t->tree);
+    enter(t, TT_PART_OTHER);
     TT_TRY(run_leaf(t, b, leaf, w, train_piece, &c));
+    enter(t, TT_PART_GRADIENTS);
     tt_tree_push(&t->tree);
   }
   return TT_OK;
@@ -161,21 +168,27 @@ static tt_status apply(tt_trainer *t, tt_update *u) {
                (float)o->beta1, (float)o->beta2, (float)o->epsilon);
   // in place: every rank's segment goes to every other rank
   memcpy(t->owned, t->weights + first, (size_t)own * sizeof(float));
+  enter(t, TT_PART_COMMUNICATION);
   return tt_trainer_gather(t, t->owned, t->weights);
 }
 
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
   work w;
+  enter(t, TT_PART_OTHER);
   tt_status status = work_make(&w, t->comm, b);
   if (status == TT_OK) status = run_leaves(t, b, &w);
+  enter(t, TT_PART_IMBALANCE);
   TT_TRY_GOTO(status, tt_comm_agree(t->comm, status), done);
+  enter(t, TT_PART_COMMUNICATION);
   TT_TRY_GOTO(status, gather_losses(t, b, &w), done);
   u->losses = batch_means(b, &w, &t->config->train);
   TT_TRY_GOTO(status, tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->owned, t->exchange),
               done);
+  enter(t, TT_PART_OPTIMIZER);
   TT_TRY_GOTO(status, gradient_norm(t, &u->gradient_norm), done);
   TT_TRY_GOTO(status, tt_comm_agree(t->comm, check_finite(t, u)), done);
   TT_TRY_GOTO(status, apply(t, u), done);
+  enter(t, TT_PART_OTHER);
   t->state.step++;
   t->state.samples += (uint64_t)b->count;
   t->state.atoms += (uint64_t)b->total_atoms;

@@ -1,0 +1,170 @@
+// twotrack bench: how fast training runs here.
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/configuration.h"
+#include "core/version.h"
+#include "device/ops.h"
+#include "train/bench_step.h"
+#include "train/hardware.h"
+
+static const char help[] =
+    "usage: twotrack bench step CONFIG --store DIR [OPTIONS]\n"
+    "\n"
+    "Times whole training updates of CONFIG on real molecules, after some that are not counted, and prints "
+    "molecules a second,\n"
+    "where the time goes, operations a second in two labelled conventions, and the share of this machine's "
+    "own SGEMM rate. Run it\n"
+    "under mpirun like training. It writes no files. docs/benchmarks.md defines every figure.\n"
+    "\n"
+    "  --store DIR            the molecules (overrides data.store)\n"
+    "  --steps N              updates that are timed (default 20)\n"
+    "  --warmup N             updates before them (default 3)\n"
+    "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
+    "  --json                 one JSON object instead of a table\n";
+
+typedef struct {
+  tt_cli_configuration config;
+  int64_t steps, warmup;
+  bool json, help;
+} arguments;
+
+static tt_status read_count(const char *text, const char *option, int64_t least, int64_t *value) {
+  char *end;
+  long long n = strtoll(text, &end, 10);
+  if (end == text || *end || n < least || n > 1000000)
+    return tt_fail(TT_ERR_ARGUMENT, "bench: %s takes a whole number from %lld to 1000000, not '%s'", option,
+                   (long long)least, text);
+  *value = n;
+  return TT_OK;
+}
+
+static tt_status read_arguments(int argc, char **argv, arguments *a) {
+  enum { STORE = 256, STEPS, WARMUP, SET, JSON };
+  static const struct option options[] = {
+      {"store", required_argument, NULL, STORE},
+      {"steps", required_argument, NULL, STEPS},
+      {"warmup", required_argument, NULL, WARMUP},
+      {"set", required_argument, NULL, SET},
+      {"json", no_argument, NULL, JSON},
+      {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0},
+  };
+  *a = (arguments){.steps = 20, .warmup = 3};
+  opterr = 0;
+  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+    case STORE:
+      a->config.store = optarg;
+      break;
+    case STEPS:
+      TT_TRY(read_count(optarg, "--steps", 1, &a->steps));
+      break;
+    case WARMUP:
+      TT_TRY(read_count(optarg, "--warmup", 0, &a->warmup));
+      break;
+    case SET:
+      TT_TRY(tt_cli_add_set(&a->config, optarg));
+      break;
+    case JSON:
+      a->json = true;
+      break;
+    case 'h':
+      a->help = true;
+      return TT_OK;
+    default:
+      return tt_fail(TT_ERR_ARGUMENT,
+                     "bench: '%s' is no option, or its value is missing; see 'twotrack bench --help'",
+                     argv[optind - 1]);
+    }
+  }
+  if (optind + 2 != argc || strcmp(argv[optind], "step") != 0)
+    return tt_fail(TT_ERR_ARGUMENT,
+                   "bench: say 'step' and one configuration file; see 'twotrack bench --help'");
+  a->config.path = argv[optind + 1];
+  return TT_OK;
+}
+
+static void print_table(const tt_bench_step *r, const tt_config *config, int ranks) {
+  const double giga = 1e-9;
+  double ms = 1e3 * r->seconds / (double)r->steps;
+  printf("twotrack %s, %s, %d rank%s of one thread\n", tt_version(), tt_ops_cpu()->name, ranks,
+         ranks > 1 ? "s" : "");
+  printf("%lld updates of %d molecules (%.1f atoms on average) in %d leaves, fp32: %.1f ms an update\n\n",
+         (long long)r->steps, config->train.batch_size, (double)r->atoms / (double)r->molecules,
+         config->train.micro_batches, ms);
+  printf("conformations/s      %12.1f\n", (double)r->molecules / r->seconds);
+  printf("atoms/s              %12.1f\n", (double)r->atoms / r->seconds);
+  printf("pairs/s              %12.1f\n", (double)r->pairs / r->seconds);
+  printf("executed GFLOP/s     %12.1f   3 x forward of the factored algorithm, recomputation not counted\n",
+         giga * r->flops_executed / r->seconds);
+  printf("reference GFLOP/s    %12.1f   the same with the outer product formed, as upstream does\n",
+         giga * r->flops_reference / r->seconds);
+  printf("SGEMM GFLOP/s        %12.1f   %d ranks at once, in this run\n", giga * r->sgemm_flops, ranks);
+  printf("peak_fraction        %12.3f   executed over SGEMM\n", r->peak_fraction);
+  printf("peak memory, MB      %12.0f   largest rank (%.0f all ranks)\n\n", 1e-6 * r->memory_largest,
+         1e-6 * r->memory_sum);
+  printf("%-16s %10s %8s   (mean over ranks)\n", "part", "ms/update", "share");
+  for (int p = 0; p < TT_PARTS; p++)
+    printf("%-16s %10.2f %7.1f%%\n", tt_part_name(p), 1e3 * r->part_seconds[p] / (double)r->steps,
+           100 * r->part_seconds[p] / r->seconds);
+  printf("\n%-16s %10s\n", "atoms", "molecules");
+  for (int k = 0; k < TT_LENGTH_BINS; k++) {
+    char range[32];
+    snprintf(range, sizeof range, k + 1 < TT_LENGTH_BINS ? "%d - %d" : "%d or more", k * TT_LENGTH_BIN,
+             (k + 1) * TT_LENGTH_BIN - 1);
+    if (r->lengths[k]) printf("%-16s %10lld\n", range, (long long)r->lengths[k]);
+  }
+}
+
+static tt_status print_json(const tt_bench_step *r, const tt_config *config, int ranks) {
+  json_t *parts = json_object(), *lengths = json_array();
+  for (int p = 0; p < TT_PARTS; p++)
+    json_object_set_new(parts, tt_part_name(p), json_real(1e3 * r->part_seconds[p] / (double)r->steps));
+  for (int k = 0; k < TT_LENGTH_BINS; k++) json_array_append_new(lengths, json_integer(r->lengths[k]));
+  json_t *all = json_pack(
+      "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, s:o}",
+      "code_version", tt_version(), "backend", tt_ops_cpu()->name, "hardware", tt_hardware_json(), "ranks",
+      ranks, "steps", (json_int_t)r->steps, "batch_size", config->train.batch_size, "precision", "fp32",
+      "ms_per_update", 1e3 * r->seconds / (double)r->steps, "conformations_per_s",
+      (double)r->molecules / r->seconds, "atoms_per_s", (double)r->atoms / r->seconds, "pairs_per_s",
+      (double)r->pairs / r->seconds, "executed_flops_per_s", r->flops_executed / r->seconds,
+      "reference_flops_per_s", r->flops_reference / r->seconds, "sgemm_flops_per_s", r->sgemm_flops,
+      "peak_fraction", r->peak_fraction, "peak_memory_bytes_largest_rank", r->memory_largest,
+      "peak_memory_bytes_all_ranks", r->memory_sum, "ms_per_update_by_part", parts, "length_bin_atoms",
+      TT_LENGTH_BIN, "length_histogram", lengths);
+  if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
+  json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+  putchar('\n');
+  json_decref(all);
+  return TT_OK;
+}
+
+int tt_cli_bench(int argc, char **argv) {
+  tt_comm comm;
+  if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
+  arguments a;
+  tt_config config = {0};
+  tt_bench_step result;
+  tt_status status = tt_comm_agree(&comm, read_arguments(argc, argv, &a));
+  int code = status == TT_OK ? 0 : 2;
+  if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
+  if (status == TT_OK && !a.help) {
+    status = tt_comm_agree(&comm, tt_cli_load(&a.config, &config));
+    if (status == TT_OK) status = tt_bench_step_run(&comm, &config, a.warmup, a.steps, &result);
+    if (status == TT_OK && comm.rank == 0) {
+      if (a.json)
+        status = print_json(&result, &config, comm.size);
+      else
+        print_table(&result, &config, comm.size);
+    }
+    code = status == TT_OK ? 0 : 1;
+  }
+  tt_config_free(&config);
+  tt_comm_finish(&comm);
+  return code;
+}

@@ -1,0 +1,23 @@
+#include "cli/configuration.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+tt_status tt_cli_add_set(tt_cli_configuration *c, const char *set) {
+  if (c->set_count == TT_CLI_MAX_SETS)
+    return tt_fail(TT_ERR_ARGUMENT, "more than %d --set options", TT_CLI_MAX_SETS);
+  c->sets[c->set_count++] = set;
+  return TT_OK;
+}
+
+tt_status tt_cli_load(const tt_cli_configuration *c, tt_config *config) {
+  TT_TRY(tt_config_load(config, c->path, c->sets, c->set_count));
+  if (c->store) {
+    free(config->data.store);
+    config->data.store = strdup(c->store);
+    if (!config->data.store) return tt_fail(TT_ERR_MEMORY, "out of memory");
+  }
+  if (!config->data.store || !*config->data.store)
+    return tt_fail(TT_ERR_CONFIG, "%s names no store: set data.store or give --store DIR", c->path);
+  return TT_OK;
+}

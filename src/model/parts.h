@@ -1,0 +1,40 @@
+// Where the time of an update goes: one stopwatch that is always in exactly one part.
+#ifndef TT_MODEL_PARTS_H
+#define TT_MODEL_PARTS_H
+
+#include "core/clock.h"
+
+typedef enum {
+  TT_PART_EMBEDDING, // embeddings and Gaussian kernel, forward and backward (as all of the model's parts)
+  TT_PART_ATTENTION,
+  TT_PART_ATOM_FFN,
+  TT_PART_OUTER_PRODUCT,
+  TT_PART_TRIANGLE,
+  TT_PART_PAIR_FFN,
+  TT_PART_HEADS,         // both heads and the losses
+  TT_PART_GRADIENTS,     // clearing gradients and adding up the leaves
+  TT_PART_OPTIMIZER,     // norm and Adam
+  TT_PART_COMMUNICATION, // losses, gradients and weights between ranks
+  TT_PART_DATA,          // the next batch: reading, exchange of records, masks, noise
+  TT_PART_IMBALANCE,     // waiting for ranks that compute longer
+  TT_PART_OTHER,         // packing, bookkeeping
+  TT_PARTS
+} tt_part;
+
+typedef struct {
+  double seconds[TT_PARTS];
+  double since; // 0 until it is started
+  tt_part now;
+} tt_stopwatch;
+
+const char *tt_part_name(tt_part part); // "pair FFN"
+
+// The time since the last call counts for the part that was running; `part` runs from here on.
+static inline void tt_part_begin(tt_stopwatch *watch, tt_part part) {
+  double now = tt_now();
+  if (watch->since > 0) watch->seconds[watch->now] += now - watch->since;
+  watch->since = now;
+  watch->now = part;
+}
+
+#endif

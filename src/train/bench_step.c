@@ -1,0 +1,117 @@
+#include "train/bench_step.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/memory.h"
+#include "train/trainer.h"
+
+enum { SGEMM_SIZE = 1536 };
+static const double SGEMM_SECONDS = 0.7;
+
+// FLOP/s of a large single-precision product on this rank, while all other ranks do the same.
+static tt_status sgemm_rate(const tt_trainer *t, double *rate) {
+  size_t n = SGEMM_SIZE;
+  float *x = NULL;
+  tt_status status = tt_alloc(&x, 3 * n * n, sizeof *x, "the SGEMM measurement");
+  TT_TRY(tt_comm_agree(t->comm, status));
+  for (size_t i = 0; i < 2 * n * n; i++) x[i] = (float)(i % 7) - 3;
+  float *w = x + n * n, *y = w + n * n;
+  t->ops->linear(x, SGEMM_SIZE, SGEMM_SIZE, SGEMM_SIZE, w, NULL, y); // warms up
+  status = tt_comm_barrier(t->comm);
+  double begun = tt_now(), seconds = 0;
+  int products = 0;
+  while (status == TT_OK && seconds < SGEMM_SECONDS) {
+    t->ops->linear(x, SGEMM_SIZE, SGEMM_SIZE, SGEMM_SIZE, w, NULL, y);
+    products++;
+    seconds = tt_now() - begun;
+  }
+  free(x);
+  *rate = products * 2.0 * (double)(n * n * n) / seconds;
+  return status;
+}
+
+// One update; counts its molecules when it is timed.
+static tt_status update(tt_trainer *t, tt_loader *loader, tt_bench_step *count) {
+  const tt_global_batch *batch;
+  tt_update unused;
+  tt_part_begin(tt_model_stopwatch(t->model), TT_PART_DATA);
+  TT_TRY(tt_loader_batch(loader, t->state.step, &batch));
+  for (int i = 0; count && i < batch->count; i++) {
+    int bin = batch->atoms[i] / TT_LENGTH_BIN;
+    count->lengths[bin < TT_LENGTH_BINS ? bin : TT_LENGTH_BINS - 1]++;
+  }
+  return tt_trainer_update(t, batch, &unused);
+}
+
+static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, tt_bench_step *r) {
+  tt_stopwatch *watch = tt_model_stopwatch(t->model);
+  tt_progress_state before = t->state;
+  TT_TRY(tt_comm_barrier(t->comm));
+  memset(watch->seconds, 0, sizeof watch->seconds);
+  double begun = tt_now();
+  watch->since = begun;
+  for (int64_t k = 0; k < steps; k++) TT_TRY(update(t, loader, r));
+  tt_part_begin(watch, TT_PART_OTHER);
+  r->seconds = tt_now() - begun;
+  memcpy(r->part_seconds, watch->seconds, sizeof r->part_seconds);
+  r->steps = steps;
+  r->molecules = (int64_t)(t->state.samples - before.samples);
+  r->atoms = (int64_t)(t->state.atoms - before.atoms);
+  r->pairs = (int64_t)(t->state.pairs - before.pairs);
+  r->flops_executed = t->state.flops_executed - before.flops_executed;
+  r->flops_reference = t->state.flops_reference - before.flops_reference;
+  return TT_OK;
+}
+
+// What differs between ranks becomes one figure, the same on all.
+static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
+  enum { SECONDS, SGEMM, MEMORY, PARTS, COUNT = PARTS + TT_PARTS };
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  double mine[COUNT] = {[SECONDS] = r->seconds, [SGEMM] = sgemm, [MEMORY] = (double)usage.ru_maxrss * 1024};
+  memcpy(mine + PARTS, r->part_seconds, sizeof r->part_seconds);
+  double *all = NULL;
+  TT_TRY(tt_comm_agree(comm, tt_alloc(&all, (size_t)comm->size * COUNT, sizeof *all, "the ranks' times")));
+  tt_status status = tt_comm_gather_all(comm, mine, all, COUNT, sizeof *all);
+  memset(r->part_seconds, 0, sizeof r->part_seconds);
+  r->seconds = 0;
+  for (int k = 0; status == TT_OK && k < comm->size; k++) {
+    const double *rank = all + (size_t)k * COUNT;
+    if (rank[SECONDS] > r->seconds) r->seconds = rank[SECONDS];
+    if (rank[MEMORY] > r->memory_largest) r->memory_largest = rank[MEMORY];
+    r->memory_sum += rank[MEMORY];
+    r->sgemm_flops += rank[SGEMM];
+    for (int p = 0; p < TT_PARTS; p++) r->part_seconds[p] += rank[PARTS + p] / comm->size;
+  }
+  r->peak_fraction = r->flops_executed / r->seconds / r->sgemm_flops;
+  free(all);
+  return status;
+}
+
+static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t steps, tt_bench_step *r) {
+  tt_loader *loader = NULL;
+  double before = 0, after = 0;
+  tt_status status = tt_loader_create(&loader, t->comm, store, t->config);
+  for (int64_t k = 0; status == TT_OK && k < warmup; k++) status = update(t, loader, NULL);
+  if (status == TT_OK) status = sgemm_rate(t, &before);
+  if (status == TT_OK) status = timed_updates(t, loader, steps, r);
+  if (status == TT_OK) status = sgemm_rate(t, &after);
+  if (status == TT_OK) status = combine(t->comm, (before + after) / 2, r);
+  tt_loader_free(loader);
+  return status;
+}
+
+tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_t warmup, int64_t steps,
+                            tt_bench_step *result) {
+  *result = (tt_bench_step){0};
+  tt_store *store = NULL;
+  TT_TRY(tt_comm_agree(comm, tt_store_open(&store, config->data.store)));
+  tt_trainer trainer;
+  tt_status status = tt_trainer_init(&trainer, comm, config);
+  if (status == TT_OK) status = run(&trainer, store, warmup, steps, result);
+  tt_trainer_free(&trainer);
+  tt_store_close(store);
+  return status;
+}

@@ -1,0 +1,26 @@
+// Timing of whole training updates on real molecules. What each figure means: docs/benchmarks.md.
+#ifndef TT_TRAIN_BENCH_STEP_H
+#define TT_TRAIN_BENCH_STEP_H
+
+#include "comm/comm.h"
+#include "config/config.h"
+#include "model/parts.h"
+#include "store/store.h"
+
+typedef struct {
+  int64_t steps, molecules, atoms, pairs; // timed, all ranks
+  double seconds;                         // wall clock of the timed updates, slowest rank
+  double flops_executed, flops_reference; // of the timed updates
+  double part_seconds[TT_PARTS];          // mean over ranks; they add up to the wall clock but for rounding
+  double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after
+  double peak_fraction;                   // executed FLOP/s over that
+  double memory_largest, memory_sum;      // bytes: peak resident memory of the largest rank, and of all
+  int64_t lengths[TT_LENGTH_BINS];        // molecules with 8k .. 8k+7 atoms; the last is open
+} tt_bench_step;
+
+// Collective: `warmup` updates that are not counted, then `steps` that are. Writes no files. Every failure
+// has been reported when this returns it.
+tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_t warmup, int64_t steps,
+                            tt_bench_step *result);
+
+#endif

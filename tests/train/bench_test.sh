@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# twotrack bench step: what it prints holds together. (How fast is no matter of tests.)
+source "$(dirname "$0")/common.sh"
+"$make_store" "$work/store" 5000 20 || exit 1
+ranks 2 "$twotrack" bench step "$here/small.cfg" --store "$work/store" --steps 3 --warmup 1 --json > "$work/json" 2> "$work/log" ||
+  fail "bench: $(cat "$work/log")"
+python3 - "$work/json" << 'PYTHON' || fail "figures do not hold together"
+import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["ranks"] == 2 and r["steps"] == 3 and r["batch_size"] == 32, r
+assert sum(r["length_histogram"]) == 3 * 32 and len(r["length_histogram"]) == 32, r["length_histogram"]
+seconds = r["ms_per_update"] * r["steps"] / 1000
+assert abs(r["conformations_per_s"] * seconds - 96) < 1e-6
+assert all(v >= 0 for v in r["ms_per_update_by_part"].values()) and r["ms_per_update_by_part"]["pair FFN"] > 0
+# each rank's parts add up to its own wall clock, which is at most the slowest one's
+assert 0 < sum(r["ms_per_update_by_part"].values()) <= r["ms_per_update"] * 1.000001, r
+assert 1 < r["reference_flops_per_s"] / r["executed_flops_per_s"] < 4
+assert abs(r["peak_fraction"] - r["executed_flops_per_s"] / r["sgemm_flops_per_s"]) < 1e-12
+atoms, pairs = (r[k] * seconds for k in ("atoms_per_s", "pairs_per_s"))
+assert pairs > atoms * atoms / 96 and abs(atoms - round(atoms)) < 1e-3, (atoms, pairs)
+PYTHON
+"$twotrack" bench step "$here/small.cfg" --store "$work/store" --steps 2 > "$work/table" 2>&1 && grep -q "^peak_fraction" "$work/table" ||
+  fail "table: $(cat "$work/table")"
+[ ! -e "$work/store/run.jsonl" ] || fail "bench wrote a log"
+for bad in "--steps 0" "--steps many" "--warmup -1" "--nonsense"; do
+  # shellcheck disable=SC2086
+  "$twotrack" bench step "$here/small.cfg" --store "$work/store" $bad > /dev/null 2> "$work/log" && fail "bench $bad was accepted"
+  [ "$(grep -c 'twotrack: error' "$work/log")" = 1 ] || fail "bench $bad: $(cat "$work/log")"
+done
+finish
