@@ -206,6 +206,14 @@ static void unknown_keys_name_the_nearest(void **state) {
                "--set warmup=5: unknown key warmup; the nearest valid key is optimizer.warmup_steps (");
   refused_with("", "data.lane=5",
                "--set data.lane=5: unknown key data.lane; the nearest valid key is data.lanes (");
+  // few letters are near to any short name: a key of the same group is meant
+  refused_with("", "optimizer.lr=1",
+               "--set optimizer.lr=1: unknown key optimizer.lr; the nearest valid key is "
+               "optimizer.learning_rate (");
+  refused_with("", "model.foo=1",
+               "--set model.foo=1: unknown key model.foo; the nearest valid key is model.");
+  refused_with("", "model={layers=2;}", "--set model={layers=2;}: it must read --set group.key=value");
+  refused_with("", "=3", "--set =3: it must read --set group.key=value");
 }
 
 static void wrong_types_are_refused(void **state) {
@@ -296,14 +304,15 @@ static void relations_are_checked(void **state) {
       "train = { token_loss_weight = 0; position_loss_weight = 0; distance_loss_weight = 0; };",
       "^:1: train.token_loss_weight = 0.0 must not be 0 together with train.position_loss_weight = 0.0 and ");
   refused("optimizer = { schedule = \"cooldown\"; };",
-          "^:1: optimizer.schedule = \"cooldown\" needs optimizer.cooldown_steps = 0 (default): ");
+          "^:1: optimizer.schedule = \"cooldown\" does not go with optimizer.cooldown_steps = 0 (default): ");
   refused("optimizer = { schedule = \"cooldown\"; cooldown_steps = 901; warmup_steps = 100; };\ntrain = { "
           "steps = 1000; "
           "};",
           "^:1: optimizer.cooldown_steps = 901 does not fit between optimizer.warmup_steps = 100 and "
           "train.steps = 1000: ");
-  refused("model = { preset = \"\"; layers = 2; };", "^:1: model.preset = \"\" leaves the dimensions to you "
-                                                     "model.embed_dim = 768 (default): ");
+  refused("model = { preset = \"\"; layers = 2; };",
+          "^:1: model.preset = \"\" leaves all six dimensions to you, also "
+          "model.embed_dim = 768 (default): ");
   const char *fits[] = {"optimizer.cooldown_steps=900", "optimizer.warmup_steps=100", "train.steps=1000"};
   tt_config c = loaded("optimizer = { schedule = \"cooldown\"; };", 3, fits);
   assert_int_equal(c.optimizer.schedule, TT_SCHEDULE_COOLDOWN);

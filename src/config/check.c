@@ -60,8 +60,8 @@ static tt_status check_model(const checker *c) {
   for (int i = 0; i < 6 && !*m->preset; i++) {
     int key = tt_config_find("model", dimensions[i]);
     if (!c->source->of[key].line && !c->source->of[key].override)
-      return broken(c, "leaves the dimensions to you", "give this one too, or a preset", 2, "model", "preset",
-                    "model", dimensions[i]);
+      return broken(c, "leaves all six dimensions to you, also", "write this one too, or name a preset", 2,
+                    "model", "preset", "model", dimensions[i]);
   }
   if (m->embed_dim % m->heads)
     return broken(c, "must be a multiple of", "every head has the same width", 2, "model", "embed_dim",
@@ -97,8 +97,8 @@ static tt_status check_optimizer(const checker *c) {
                   2, "optimizer", "warmup_steps", "train", "steps");
   if (o->schedule != TT_SCHEDULE_COOLDOWN) return TT_OK;
   if (o->cooldown_steps == 0)
-    return broken(c, "needs", "say how many of the last steps are the cool-down", 2, "optimizer", "schedule",
-                  "optimizer", "cooldown_steps");
+    return broken(c, "does not go with", "set how many of the last steps are the cool-down", 2, "optimizer",
+                  "schedule", "optimizer", "cooldown_steps");
   if (o->cooldown_steps > steps - o->warmup_steps)
     return broken(c, "does not fit between", "warm-up and cool-down together must not exceed the run", 3,
                   "optimizer", "cooldown_steps", "optimizer", "warmup_steps", "train", "steps");

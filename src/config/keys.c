@@ -111,16 +111,30 @@ static int distance(const char *a, const char *b) {
   return rows[n % 3][m];
 }
 
+// "lr" for learning_rate.
+static bool are_initials(const char *letters, const char *name) {
+  for (; *letters && *letters == *name; letters++) {
+    name += strcspn(name, "_");
+    name += *name == '_';
+  }
+  return !*letters && !*name;
+}
+
 const tt_config_key *tt_config_nearest_key(const char *group, const char *name) {
   const tt_config_key *best = tt_config_keys;
   int fewest = 1 << 20;
+  const int far = 1 << 10; // more than the edits between any two names
   for (int i = 0; i < TT_CONFIG_KEYS; i++) {
     const tt_config_key *key = &tt_config_keys[i];
+    const bool elsewhere = distance(group, key->group) > 1;
     int edits = distance(name, key->name);
-    if (edits > 1 && strlen(name) > 2 && strncmp(name, key->name, strlen(name)) == 0)
+    if (edits > 1 && strlen(name) > 1 &&
+        (are_initials(name, key->name) || (strlen(name) > 2 && strncmp(name, key->name, strlen(name)) == 0)))
       edits = 1; // its beginning
+    // another group's key only when the name is nearly right: few letters are near to any short name
+    if (elsewhere && edits > 2 && tt_config_is_group(group)) edits += far;
     // twice: a right name in a wrong group (1) beats a mistyped one in the right group (2)
-    edits = 2 * edits + (distance(group, key->group) > 1 ? 1 : 0);
+    edits = 2 * edits + (elsewhere ? 1 : 0);
     if (edits < fewest) fewest = edits, best = key;
   }
   return best;

@@ -103,12 +103,12 @@ static tt_status apply_override(tt_config *config, tt_config_source *source, con
   snprintf(where, sizeof where, "--set %.200s", override);
   tt_status status;
   char *value = strchr(copy, '='), *name = copy;
-  if (!value) {
+  if (value) *value++ = 0;
+  char *dot = strchr(copy, '.');
+  if (!value || !*name || (!dot && tt_config_is_group(name))) {
     status = tt_fail(TT_ERR_CONFIG, "%s: it must read --set group.key=value", where);
     goto done;
   }
-  *value++ = 0;
-  char *dot = strchr(copy, '.');
   const char *group = "";
   if (dot) *dot = 0, group = copy, name = dot + 1;
   int key = tt_config_find(group, name);
