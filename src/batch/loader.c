@@ -26,6 +26,37 @@ struct tt_loader {
   tt_global_batch batch;
 };
 
+// What the manifest tells of all molecules, now and not when an update meets the first that does not fit.
+static tt_status check_molecules(const tt_store *store, const tt_data_config *data) {
+  uint64_t longest = 0;
+  for (uint32_t s = 0; s < tt_store_shards(store); s++)
+    if (tt_store_shard(store, s)->longest > longest) longest = tt_store_shard(store, s)->longest;
+  if (longest > (uint64_t)data->max_atoms)
+    return tt_fail(TT_ERR_DATA,
+                   "store %s has molecules of up to %llu atoms, more than data.max_atoms = %d: raise it, or "
+                   "build the store with --max-atoms %d",
+                   tt_store_folder(store), (unsigned long long)longest, data->max_atoms, data->max_atoms);
+  if (data->coordinates_2d_probability > 0 && !tt_store_information(store)->coordinates_2d)
+    return tt_fail(TT_ERR_DATA,
+                   "store %s has no 2-D coordinates, but data.coordinates_2d_probability is %g: build the "
+                   "store with 'store build --coordinates-2d', or set it to 0",
+                   tt_store_folder(store), data->coordinates_2d_probability);
+  return TT_OK;
+}
+
+// Advice that can be followed: a number of lanes that the chunks allow and that divides the batch.
+static tt_status too_many_lanes(const tt_loader *l, uint64_t chunks, int lanes) {
+  uint64_t fit = chunks / 4;
+  while ((uint64_t)l->batch_size % fit) fit--;
+  return tt_fail(TT_ERR_DATA,
+                 "the %llu training molecules of store %s (%llu chunks of %d) are too few for data.lanes = "
+                 "%d, which needs %lld; set data.lanes to %llu (the most that fits and divides "
+                 "train.batch_size = %d), or build a larger store",
+                 (unsigned long long)tt_store_records(l->store, TT_TRAIN), tt_store_folder(l->store),
+                 (unsigned long long)chunks, TT_CHUNK, lanes, (4LL * lanes - 1) * TT_CHUNK + 1,
+                 (unsigned long long)fit, l->batch_size);
+}
+
 static tt_status prepare(tt_loader *l, const tt_config *config) {
   uint64_t records = tt_store_records(l->store, TT_TRAIN), chunks = tt_store_chunks(l->store, TT_TRAIN);
   if (records < (uint64_t)l->batch_size)
@@ -34,6 +65,9 @@ static tt_status prepare(tt_loader *l, const tt_config *config) {
   if (l->batch_size < config->train.micro_batches)
     return tt_fail(TT_ERR_CONFIG, "train.batch_size = %d is less than train.micro_batches = %d",
                    l->batch_size, config->train.micro_batches);
+  TT_TRY(check_molecules(l->store, &l->data));
+  if (chunks >= 4 && chunks / 4 < (uint64_t)config->data.lanes)
+    return too_many_lanes(l, chunks, config->data.lanes);
   TT_TRY(tt_lanes_init(&l->lanes, tt_seed_for(l->seed, TT_SEED_ORDER), records, chunks,
                        (uint64_t)config->data.lanes));
   size_t size = (size_t)l->comm.size, own = (size_t)config->data.lanes / size + 1;

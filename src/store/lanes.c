@@ -30,8 +30,8 @@ tt_status tt_lanes_init(tt_lanes *lanes, uint64_t seed, uint64_t records, uint64
     if (chunks < 4)
       return tt_fail(
           TT_ERR_DATA,
-          "the store's %llu molecules are too few for any number of data.lanes: one lane needs %d, "
-          "%llu lanes need %llu; build a larger store",
+          "the store's %llu training molecules are too few for any number of data.lanes: one lane needs %d, "
+          "data.lanes = %llu needs %llu; build a larger store",
           (number)records, 3 * TT_CHUNK + 1, (number)count, (number)wanted);
     return tt_fail(TT_ERR_DATA,
                    "the store's %llu molecules (%llu chunks) are too few for data.lanes = %llu, which needs "

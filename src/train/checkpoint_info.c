@@ -239,6 +239,9 @@ tt_status tt_checkpoint_info_read(const char *path, tt_checkpoint_info *info) {
   *info = (tt_checkpoint_info){0};
   struct stat s;
   if (stat(path, &s) != 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  if (S_ISDIR(s.st_mode))
+    return tt_fail(TT_ERR_IO, "%s is a folder: name a checkpoint file (RUN/checkpoints/step-NNNNNNNNN.h5)",
+                   path);
   if (!S_ISREG(s.st_mode)) return tt_fail(TT_ERR_IO, "%s is not a file", path);
   reader r = {path, s.st_size, info};
   tt_h5_silence();

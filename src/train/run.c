@@ -1,11 +1,15 @@
 #include "train/run.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -27,6 +31,7 @@ typedef struct {
   tt_losses baseline, last; // of the validation set
   char *config_text;
   tt_runlog *log; // rank 0 only
+  int lock;       // the open run folder, rank 0 only; -1 before
   double rate_since;
   uint64_t rate_samples;
 } run_state;
@@ -87,11 +92,27 @@ static tt_status check_same_run(const run_state *r, const char *checkpoint) {
   return TT_OK;
 }
 
+// Two jobs in one folder would write into the same log. The lock goes with the process, however that ends;
+// ranks of a killed job may take some seconds to.
+static tt_status lock_folder(run_state *r) {
+  const char *folder = r->request->folder;
+  r->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (r->lock < 0) return tt_fail(TT_ERR_IO, "cannot open the folder %s: %s", folder, strerror(errno));
+  for (double begun = tt_now();;) {
+    if (flock(r->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return TT_OK; // else: no locks there
+    if (tt_now() - begun > 5) break;
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+  }
+  return tt_fail(TT_ERR_IO, "another job is writing to %s: wait until it ends, or choose another --out",
+                 folder);
+}
+
 static tt_status start_folder(run_state *r) {
   const char *folder = r->request->folder;
   char path[PATH_MAX];
   snprintf(path, sizeof path, "%s/checkpoints", folder);
   TT_TRY(tt_make_directories(path));
+  TT_TRY(lock_folder(r));
   snprintf(path, sizeof path, "%s/run.jsonl", folder);
   if (r->request->resume) unlink(path); // a run that was stopped before its first checkpoint starts again
   char config[PATH_MAX];
@@ -106,9 +127,11 @@ static tt_status choose_start(const run_state *r, char checkpoint[PATH_MAX]) {
   const char *folder = r->request->folder;
   checkpoint[0] = 0;
   if (leader(r)) {
-    if (r->request->resume)
+    if (!*folder)
+      status = TT_OK; // a dry run may leave it out
+    else if (r->request->resume)
       status = tt_checkpoint_newest(folder, checkpoint, PATH_MAX);
-    else if (!r->request->dry_run && !folder_is_empty(folder))
+    else if (!folder_is_empty(folder))
       status = tt_fail(TT_ERR_ARGUMENT,
                        "%s is there already and not empty; add --resume to go on with that run, or choose "
                        "another --out",
@@ -118,14 +141,20 @@ static tt_status choose_start(const run_state *r, char checkpoint[PATH_MAX]) {
   return tt_comm_broadcast(r->comm, checkpoint, PATH_MAX, 0);
 }
 
+// Weights and state to start with. Writes nothing.
+static tt_status load(run_state *r, const char *checkpoint) {
+  if (!*checkpoint)
+    return r->request->init_from ? tt_trainer_load_weights(&r->trainer, r->request->init_from) : TT_OK;
+  TT_TRY(tt_trainer_load(&r->trainer, checkpoint));
+  return tt_comm_agree(r->comm, leader(r) ? check_same_run(r, checkpoint) : TT_OK);
+}
+
 static tt_status begin(run_state *r, const char *checkpoint) {
   tt_status status = TT_OK;
   if (!*checkpoint) {
-    if (r->request->init_from) TT_TRY(tt_trainer_load_weights(&r->trainer, r->request->init_from));
     if (leader(r)) status = start_folder(r);
   } else {
-    TT_TRY(tt_trainer_load(&r->trainer, checkpoint));
-    if (leader(r)) status = check_same_run(r, checkpoint);
+    if (leader(r)) status = lock_folder(r);
     if (leader(r) && status == TT_OK)
       status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
     if (leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)
@@ -280,9 +309,10 @@ static tt_status run_all(run_state *r) {
   char checkpoint[PATH_MAX];
   TT_TRY(tt_comm_agree(r->comm, tt_config_print(r->config, &r->config_text)));
   TT_TRY(choose_start(r, checkpoint));
+  TT_TRY(open_data(r)); // first: initial values of a large model take a while
   TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config));
-  TT_TRY(open_data(r));
   if (leader(r)) print_plan(r);
+  TT_TRY(load(r, checkpoint));
   if (r->request->dry_run) return TT_OK;
   TT_TRY(begin(r, checkpoint));
   TT_TRY(tt_trainer_baseline(&r->trainer, r->valid, &r->baseline));
@@ -295,10 +325,11 @@ static tt_status run_all(run_state *r) {
 }
 
 tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_request *request) {
-  run_state r = {.comm = comm, .config = config, .request = request};
+  run_state r = {.comm = comm, .config = config, .request = request, .lock = -1};
   tt_status status = run_all(&r);
   tt_progress_clear();
   tt_runlog_close(r.log);
+  if (r.lock >= 0) close(r.lock);
   tt_validation_free(r.valid);
   tt_loader_free(r.loader);
   tt_store_close(r.store);

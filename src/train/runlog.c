@@ -180,6 +180,11 @@ tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
   *log = NULL;
   char path[PATH_MAX];
   TT_TRY(path_of(run, path));
+  if (!tt_file_exists(path))
+    return tt_fail(TT_ERR_IO,
+                   "%s is missing, and the run cannot go on without its log: put it back, or start a new run "
+                   "with --init-from",
+                   path);
   rest r = {.step = step};
   tt_status status = for_each_record(path, keep, &r);
   if (status == TT_OK && r.reached < step)

@@ -109,6 +109,8 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   tt_status status = TT_OK;
   if (t->comm->rank == 0)
     status = tt_checkpoint_read(path, t->parameters, t->weights, moment1, moment2, &state);
+  if (status == TT_ERR_CORRUPT)
+    tt_fail(status, "%s (once this file is removed, --resume takes the one before it)", tt_error_message());
   TT_TRY(tt_comm_agree(t->comm, status));
   TT_TRY(tt_comm_broadcast(t->comm, t->weights, bytes, 0));
   TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));

@@ -27,9 +27,15 @@ t bad-type "steps" "$cfg" --store "$work/store" --set train.steps=many
 t long-warmup "warmup_steps" "$cfg" --store "$work/store" --set optimizer.warmup_steps=12
 t ranks-and-leaves "micro_batches" "$cfg" --store "$work/store" --set train.micro_batches=1
 t large-batch "batch_size" "$cfg" --store "$work/store" --set train.batch_size=8192
-t lanes "lane" "$cfg" --store "$work/store" --set data.lanes=16
-t large-molecule "max_atoms" "$cfg" --store "$work/store" --set data.max_atoms=10
+t lanes "set data.lanes to 4 \(" "$cfg" --store "$work/store" --set data.lanes=16 --set train.batch_size=16
+t lanes-of-batch "set data.lanes to 3 \(" "$cfg" --store "$work/store" --set data.lanes=9 --set train.batch_size=9
+t no-2d "no 2-D coordinates" "$cfg" --store "$work/store" --set data.coordinates_2d_probability=0.5
+# before the first update, not when a batch meets the molecule
+longest=$("$twotrack" store info "$work/store" --json | sed -n 's/.*"longest": \([0-9]*\).*/\1/p' | sort -n | tail -1)
+t large-molecule "up to $longest atoms.*max_atoms" "$cfg" --store "$work/store" --set data.max_atoms=$((longest - 1))
 t init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5"
+t dry-init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5" --dry-run
+t init-from-folder "is a folder" "$cfg" --store "$work/store" --init-from "$work"
 
 "$make_store" "$work/nan" 5000 200 24 17 2> "$work/log"
 t nan "nan|finite|not a number" "$cfg" --store "$work/nan" --set train.steps=200 --set train.checkpoint_every=1000

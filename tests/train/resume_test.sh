@@ -47,6 +47,31 @@ rm -rf "$work/other"; cp -r "$work/torn" "$work/other"; rm "$work/other/checkpoi
 train 2 "$work/other" --resume --store "$work/store-2" > "$work/log" 2>&1 && fail "another store was accepted"
 grep -q "another store" "$work/log" || fail "the other store is not named: $(cat "$work/log")"
 
+# what a dry run says is what the run would say
+train 2 "$work/other" --resume --store "$work/store-2" --dry-run > "$work/log" 2>&1 && fail "a dry run accepted another store"
+train 2 "$work/torn" --dry-run > "$work/log" 2>&1 && fail "a dry run accepted an existing folder"
+train 2 "$work/whole" --resume --dry-run > "$work/log" 2>&1 || fail "a dry run of a finished run: $(tail -3 "$work/log")"
+
+# a broken newest checkpoint, and a lost log
+rm -rf "$work/other"; cp -r "$work/whole" "$work/other"
+newest=$work/other/checkpoints/step-000000012.h5
+truncate -s 5000 "$newest"
+train 2 "$work/other" --resume > "$work/log" 2>&1 && fail "a truncated checkpoint was accepted"
+grep -q "step-000000012.h5.*removed" "$work/log" || fail "no advice for a truncated checkpoint: $(cat "$work/log")"
+rm "$newest"; mv "$work/other/run.jsonl" "$work/kept.jsonl"
+train 2 "$work/other" --resume > "$work/log" 2>&1 && fail "a run without its log was accepted"
+grep -q "run.jsonl is missing" "$work/log" || fail "the lost log is not named: $(cat "$work/log")"
+mv "$work/kept.jsonl" "$work/other/run.jsonl"
+
+# one job at a time in a folder
+exec 9< "$work/other"
+flock 9
+train 2 "$work/other" --resume > "$work/log" 2>&1 && fail "two jobs in one folder"
+grep -q "another job is writing to" "$work/log" || fail "the other job is not named: $(cat "$work/log")"
+exec 9<&-
+train 2 "$work/other" --resume > "$work/log" 2>&1 || fail "after the other job: $(tail -3 "$work/log")"
+same_curve "$work/whole" "$work/other"
+
 # a run that starts from another's weights begins where that one ended
 last=$(grep '"type":"valid"' "$work/whole/run.jsonl" | tail -1 | grep -o '"loss":[^,]*')
 train 2 "$work/child" --init-from "$work/whole/checkpoints/step-000000012.h5" --set train.steps=3 > "$work/log" 2>&1 ||
