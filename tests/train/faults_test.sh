@@ -68,6 +68,8 @@ refused folder-is-file "$work/file" "$work/file" "$twotrack" train "$cfg" --stor
 export OMPI_MCA_btl=self,tcp
 refused full-disk "run-full" "$work/none" bash -c "ulimit -f 300; exec '$twotrack' train '$cfg' --store '$work/store' --out '$work/run-full'"
 ls "$work"/run-full/checkpoints/* > /dev/null 2>&1 && fail "full disk: something under checkpoints/"
+refused full-disk-log "run.jsonl" "$work/none" bash -c "ulimit -f 8; exec '$twotrack' train '$cfg' --store '$work/store' --out '$work/run-log' \
+  --set train.steps=100 --set train.checkpoint_every=1000"
 unset OMPI_MCA_btl
 train 2 "$work/run-full" --resume > "$work/log" 2>&1 || fail "after the disk was full: $(tail -3 "$work/log")"
 finish
