@@ -245,7 +245,7 @@ static void values_out_of_range_are_refused(void **state) {
       "data = {\n\n mask_probability = 1.5; };",
       "^:3: data.mask_probability = 1.5 is out of range: it must be at least 0 and at most 1 (fraction of");
   refused("model = { dropout = 1.0; };",
-          "^:1: model.dropout = 1 is out of range: it must be at least 0 and below 1 (dropout of");
+          "^:1: model.dropout = 1 is out of range: it must be at least 0 and at most 0.99 (dropout of");
   refused("data = { noise_probability = -0.1; };", "^:1: data.noise_probability = -0.1 is out of range");
   refused("optimizer = { epsilon = 0; };",
           "^:1: optimizer.epsilon = 0 is out of range: it must be above 0 and at most 1 (");

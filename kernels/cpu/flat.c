@@ -36,7 +36,8 @@ void TT_CPU(adam)(int64_t count, float *restrict w, const float *restrict grad, 
     float g = clip * grad[i];
     m[i] = beta1 * m[i] + rest1 * g;
     v[i] = beta2 * v[i] + rest2 * g * g;
-    float keep = decayed[i] != 0 ? 1 - decay : 1.0f;
-    w[i] = w[i] * keep - rate * m[i] / (sqrtf(v[i]) + epsilon);
+    // not w * (1 - decay): 1 - 1e-8 is 1 in fp32, and a pretraining run's decay would have no effect at all
+    float fade = decayed[i] != 0 ? decay : 0.0f;
+    w[i] -= fade * w[i] + rate * m[i] / (sqrtf(v[i]) + epsilon);
   }
 }

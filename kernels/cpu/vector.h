@@ -1,5 +1,5 @@
-// Vector code without intrinsics. Lanes are explicit, so that the order of a sum depends on shapes (and on the
-// instruction set, which isa.h names), never on addresses.
+// Vector code without intrinsics. Lanes are explicit, so that the order of a sum depends on shapes (and on
+// the instruction set, which isa.h names), never on addresses.
 #ifndef TT_KERNELS_CPU_VECTOR_H
 #define TT_KERNELS_CPU_VECTOR_H
 

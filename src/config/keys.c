@@ -12,7 +12,7 @@ static const char *const schedules[] = {"linear", "constant", "cooldown", NULL};
 #define INT(low, high) .type = TT_KEY_INT, .minimum = low, .maximum = high
 #define INT64(low, high) .type = TT_KEY_INT64, .minimum = low, .maximum = high
 #define REAL(low, high) .type = TT_KEY_REAL, .minimum = low, .maximum = high
-#define DROPOUT REAL(0, 1), .open_maximum = true
+#define DROPOUT REAL(0, 0.99)
 #define CHOICE(words) .type = TT_KEY_CHOICE, .choices = words
 #define STEPS 1e12 // far above any run, and safe to add and multiply by a batch size
 

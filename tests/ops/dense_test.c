@@ -2,6 +2,7 @@
 #include "group.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/vector.h"
@@ -186,10 +187,35 @@ static void adam(void **state) {
   }
 }
 
+// A decay of 1e-8 (the paper's peak rate 1e-4 times 1e-4) is lost on a single weight, but must act on the
+// mean of many.
+static void adam_small_decay(void **state) {
+  (void)state;
+  enum { N = 100000 };
+  const float decay = 1e-8f;
+  double shrunk = 0;
+  for (int with = 0; with < 2; with++) {
+    float *w = array_new(N, 0), *g = array_new(N, 0), *m = array_new(N, 0), *v = array_new(N, 0);
+    uint8_t *decayed = calloc(N, 1);
+    assert_non_null(decayed);
+    memset(decayed, with, N);
+    for (int i = 0; i < N; i++) { // updates of about 1e-4, all different
+      w[i] = 0.5f + (float)i / N;
+      m[i] = (float)((i * 7919) % N) / N - 0.5f;
+      v[i] = 1;
+    }
+    ops->adam(N, w, g, m, v, decayed, 1, 1e-4f, decay, 0.9f, 0.99f, 1e-6f);
+    for (int i = 0; i < N; i++) shrunk += (with ? -1 : 1) * (double)w[i] / N;
+    free(decayed);
+  }
+  assert_true(fabs(shrunk / decay - 1) < 0.1); // the mean weight is 1
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      GROUP_TEST(linear),          GROUP_TEST(layer_norm), GROUP_TEST(gelu),
-      cmocka_unit_test(functions), GROUP_TEST(flat),       GROUP_TEST(adam),
+      GROUP_TEST(linear),           GROUP_TEST(layer_norm), GROUP_TEST(gelu),
+      cmocka_unit_test(functions),  GROUP_TEST(flat),       GROUP_TEST(adam),
+      GROUP_TEST(adam_small_decay),
   };
   return cmocka_run_group_tests_name("dense", tests, NULL, NULL);
 }
