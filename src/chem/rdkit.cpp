@@ -261,6 +261,17 @@ bool all_in_one_place(const std::vector<float> &xyz) {
   return xyz.size() > 3;
 }
 
+// Wider than any molecule of 1024 atoms that hangs together: coordinates of a damaged file, whose distances
+// would swamp the losses.
+bool absurdly_wide(const std::vector<float> &xyz) {
+  float low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
+  for (size_t i = 0; i < xyz.size(); i++)
+    low[i % 3] = std::min(low[i % 3], xyz[i]), high[i % 3] = std::max(high[i % 3], xyz[i]);
+  for (int a = 0; a < 3; a++)
+    if (high[a] - low[a] > 2000) return true;
+  return false;
+}
+
 std::string mol_block_of(const char *text, size_t length, const tt_chem_recipe &recipe) {
   std::string block(text, length);
   size_t end = block.find("M  END");
@@ -299,6 +310,7 @@ void canonical_sdf(const std::string &block, const tt_chem_recipe &recipe, std::
       xyz.push_back(static_cast<float>(x));
     }
   }
+  if (absurdly_wide(xyz)) throw Refusal("coordinates", "atoms are more than 2000 Angstrom apart");
   if (all_in_one_place(xyz)) throw Refusal("coordinates", "all atoms are in one place");
 }
 

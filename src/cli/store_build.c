@@ -25,7 +25,7 @@ static const char help[] =
     "                        Files may be gzipped. FILEs before these options are told apart by .sdf and "
     ".sd\n"
     "  --out DIR             where to put the store; DIR must not hold one yet\n"
-    "  --conformers K        conformers to generate a molecule (default 1)\n"
+    "  --conformers K        conformers to generate for a molecule, at most 1000 (default 1)\n"
     "  --seed N              of order, splits and conformers (default 1)\n"
     "  --valid-fraction F    molecules set apart for validation, 0 to 0.5 (default 0.02)\n"
     "  --keep-hydrogens      keep hydrogen atoms (default: heavy atoms only)\n"
@@ -81,6 +81,10 @@ static int read_value(const char *name, const char *value, tt_build_options *o) 
   if (!value) return wrong("%s needs a value", name);
   uint64_t n = 0;
   bool good = true;
+  static const char *const ranges[] = {
+      "",         "a whole number from 1 to 1000", "a whole number from 0 to 18446744073709551615",
+      "0 to 0.5", "a whole number from 1 to 1024", "a whole number from 1 to 90000"};
+  _Static_assert(TT_CHEM_MAX_ATOMS == 1024, "ranges[4] and the help name the limit");
   switch (k) {
   case 0:
     o->folder = value;
@@ -101,9 +105,9 @@ static int read_value(const char *name, const char *value, tt_build_options *o) 
     good = read_integer(value, 1, 90000, &n), o->shards = (uint32_t)n;
     break;
   }
-  char text[200];
-  snprintf(text, sizeof text, "%s %s", name, value);
-  return good ? 0 : wrong("'%s' is not a value that can be used", text);
+  char text[300];
+  snprintf(text, sizeof text, "'%s %.100s': the value must be %s", name, value, ranges[k]);
+  return good ? 0 : wrong("%s", text);
 }
 
 // 0 go on, 1 help was printed, 2 wrong usage. o->files has room for argc files.

@@ -103,6 +103,8 @@ static tt_status next_smiles(tt_input *in, tt_input_record *record, bool *end) {
     if (*end) return TT_OK;
     record->number = ++in->number;
     size_t first = 0, last;
+    // the mark that some editors put before UTF-8 text
+    if (in->number == 1 && in->length >= 3 && memcmp(in->text, "\xef\xbb\xbf", 3) == 0) first = 3;
     while (first < in->length && is_space(in->text[first])) first++;
     for (last = first; last < in->length && !is_space(in->text[last]);) last++;
     if (first == last || in->text[first] == '#') continue;

@@ -269,6 +269,8 @@ static void bad_sdf_records_are_refused_with_the_reason(void **state) {
                       "coordinates: the record has none");
   check_block_refused(HEAD("3D") ATOM("    0.0000", "C") ATOM("    0.0000", "O") "  1  2  1  0\nM  END\n",
                       "coordinates: all atoms");
+  check_block_refused(HEAD("3D") ATOM("    0.0000", "C") ATOM("  99999999", "O") "  1  2  1  0\nM  END\n",
+                      "coordinates: atoms are more than 2000 Angstrom");
   check_block_refused(HEAD("3D") ATOM("    0.0000", "H") ATOM("    0.7000", "H") "  1  2  1  0\nM  END\n",
                       "no heavy atoms:");
   check_block_refused(HEAD("3D") ATOM("    0.0000", "C") ATOM("    0.7000", "*") "  1  2  1  0\nM  END\n",

@@ -181,12 +181,19 @@ refused 1 'missing.smi' one.smi missing.smi --out nothing
 refused 1 'cannot read .: not a file' --smiles . --out nothing
 head -c 60 other.smi.gz >cut.smi.gz
 refused 1 'cut.smi.gz: .*cut short' one.smi cut.smi.gz --out nothing
+{ printf '\xef\xbb\xbf'; cat one.smi; } >marked.smi # as some editors begin a file
+build 1 marked marked.smi --valid-fraction 0
+build 1 unmarked one.smi --valid-fraction 0
+same marked unmarked
 printf 'C1CC\nhello\n' >bad.smi
 refused 1 'of 2 records read, 2 cannot be used; the first is bad.smi 1: parse' bad.smi --out nothing
 : >empty.smi
 refused 1 'of 0 records read' empty.smi --out nothing
 [ -e nothing ] && fail 'a refused build left a folder'
 refused 2 'name a file' --out nothing
+refused 2 "'--conformers 0': the value must be a whole number from 1 to 1000" one.smi --conformers 0
+refused 2 "'--valid-fraction nan': the value must be 0 to 0.5" one.smi --valid-fraction nan
+refused 2 "'--max-atoms 1025': the value must be a whole number from 1 to 1024" one.smi --max-atoms 1025
 refused 2 'out DIR' one.smi
 refused 2 "no option '--unknown'" one.smi --out nothing --unknown
 refused 2 "max-atoms 2000" one.smi --out nothing --max-atoms 2000
