@@ -1,6 +1,7 @@
 #include "cpu/startup.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,11 @@ void tt_cpu_startup(char **argv) {
 #ifdef __x86_64__
   const char *better = getenv("OPENBLAS_CORETYPE") ? NULL : better_kernels(openblas_get_corename());
   if (!better || setenv("OPENBLAS_CORETYPE", better, 1) != 0) return;
-  execv("/proc/self/exe", argv); // comes back only if it failed: then the slow kernels do
+  char program[PATH_MAX]; // by its own path, so that it keeps its name in lists of processes
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length <= 0) return;
+  program[length] = 0;
+  execv(program, argv); // comes back only if it failed: then the slow kernels do
 #else
   (void)argv;
 #endif
