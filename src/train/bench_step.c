@@ -108,7 +108,7 @@ tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_
   *result = (tt_bench_step){0};
   tt_store *store = NULL;
   TT_TRY(tt_comm_agree(comm, tt_store_open(&store, config->data.store)));
-  tt_trainer trainer;
+  tt_trainer trainer = {0};
   tt_status status = tt_trainer_init(&trainer, comm, config);
   if (status == TT_OK) status = run(&trainer, store, warmup, steps, result);
   tt_trainer_free(&trainer);

@@ -259,7 +259,6 @@ static void print_plan(const run_state *r) {
   }
   int mean = records > 0 ? (int)lround(atoms / records) : 0;
   double flops = 3 * tt_flops_executed(m, mean, c->data.mask_probability * mean) * c->train.batch_size;
-  double state = (double)r->trainer.parameters->total * 4;
   printf("model      %s: %d layers, atom track %d wide (%d heads), pair track %d wide (hidden %d); %lld "
          "parameters\n",
          *m->preset ? m->preset : "own dimensions", m->layers, m->embed_dim, m->heads, m->pair_dim,
@@ -275,7 +274,7 @@ static void print_plan(const run_state *r) {
   printf("memory     %.0f MB a rank for weights, moments, the gradient tree and its exchange; activations "
          "come on top (train.max_pairs = "
          "%lld bounds them)\n",
-         1e-6 * state * (2 + r->trainer.tree.levels + 3.0 / r->comm->size), (long long)c->train.max_pairs);
+         1e-6 * tt_trainer_bytes(&r->trainer), (long long)c->train.max_pairs);
   fflush(stdout);
 }
 
@@ -309,9 +308,11 @@ static tt_status run_all(run_state *r) {
   char checkpoint[PATH_MAX];
   TT_TRY(tt_comm_agree(r->comm, tt_config_print(r->config, &r->config_text)));
   TT_TRY(choose_start(r, checkpoint));
-  TT_TRY(open_data(r)); // first: initial values of a large model take a while
-  TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config));
-  if (leader(r)) print_plan(r);
+  TT_TRY(open_data(r));
+  TT_TRY(tt_trainer_plan(&r->trainer, r->comm, r->config));
+  if (leader(r)) print_plan(r); // before memory is taken: it says how much
+  if (r->request->dry_run && !*checkpoint && !r->request->init_from) return TT_OK;
+  TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config)); // takes a while when the model is large
   TT_TRY(load(r, checkpoint));
   if (r->request->dry_run) return TT_OK;
   TT_TRY(begin(r, checkpoint));

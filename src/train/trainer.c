@@ -52,15 +52,24 @@ static void mark_decayed(tt_trainer *t) {
   }
 }
 
-tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
+tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
   *t = (tt_trainer){.comm = comm, .config = config, .ops = tt_ops_cpu()};
   tt_status status = check_ranks(comm, config);
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops);
-  if (status == TT_OK) {
-    t->parameters = tt_model_parameters(t->model);
-    status = allocate(t);
-  }
   TT_TRY(tt_comm_agree(comm, status));
+  t->parameters = tt_model_parameters(t->model);
+  return TT_OK;
+}
+
+double tt_trainer_bytes(const tt_trainer *t) {
+  const int leaves = t->config->train.micro_batches / t->comm->size;
+  // whole: weights, the exchange, the tree; a rank's segment of: its gradient, both moments
+  return (double)t->parameters->total * sizeof(float) * (2 + tt_tree_levels(leaves) + 3.0 / t->comm->size);
+}
+
+tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
+  if (!t->model) TT_TRY(tt_trainer_plan(t, comm, config));
+  TT_TRY(tt_comm_agree(comm, allocate(t)));
   mark_decayed(t);
   tt_parameters_init(t->parameters, config->train.seed, t->weights);
   return TT_OK;

@@ -4,9 +4,14 @@
 
 #include "core/memory.h"
 
+int tt_tree_levels(int leaves) {
+  int levels = 1;
+  for (; leaves > 1; leaves /= 2) levels++;
+  return levels;
+}
+
 tt_status tt_tree_init(tt_tree *tree, const tt_ops *ops, int64_t count, int leaves) {
-  *tree = (tt_tree){.ops = ops, .count = count, .levels = 1};
-  for (int n = leaves; n > 1; n /= 2) tree->levels++;
+  *tree = (tt_tree){.ops = ops, .count = count, .levels = tt_tree_levels(leaves)};
   for (int k = 0; k < tree->levels; k++)
     TT_TRY(tt_alloc(&tree->array[k], (size_t)count, sizeof(float), "gradients"));
   return TT_OK;

@@ -18,6 +18,8 @@ typedef struct {
   int depth;      // complete subtrees on the stack
 } tt_tree;
 
+// Arrays that a tree of so many leaves (a power of two) holds.
+int tt_tree_levels(int leaves);
 // leaves: a power of two. TT_ERR_MEMORY.
 tt_status tt_tree_init(tt_tree *tree, const tt_ops *ops, int64_t count, int leaves);
 void tt_tree_free(tt_tree *tree);

@@ -37,6 +37,13 @@ t init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5"
 t dry-init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5" --dry-run
 t init-from-folder "is a folder" "$cfg" --store "$work/store" --init-from "$work"
 
+# a dry run tells what the largest model takes and does not take it (4.5 GB for the weights alone)
+if [ -z "${ASAN_OPTIONS:-}" ]; then # its shadow memory is larger than any limit
+  (ulimit -v 4000000 && "$twotrack" train "$cfg" --store "$work/store" --dry-run --set model.preset=1.1B) > "$work/log" 2>&1 ||
+    fail "a dry run of 1.1B: $(tail -3 "$work/log")"
+  grep -q "1129209696 parameters" "$work/log" || fail "a dry run of 1.1B: $(tail -3 "$work/log")"
+fi
+
 "$make_store" "$work/nan" 5000 200 24 17 2> "$work/log"
 t nan "nan|finite|not a number" "$cfg" --store "$work/nan" --set train.steps=200 --set train.checkpoint_every=1000
 
