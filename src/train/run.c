@@ -107,6 +107,34 @@ static tt_status lock_folder(run_state *r) {
                  folder);
 }
 
+// A run that was stopped before its first checkpoint starts again, over its log. A log that has got further
+// than that has lost its checkpoints, or is another program's: nothing is thrown away.
+static tt_status drop_log_without_checkpoint(const run_state *r, const char *path) {
+  char *text;
+  size_t bytes;
+  if (!tt_file_exists(path)) return TT_OK;
+  TT_TRY(tt_file_read(path, &text, &bytes));
+  bool header = memchr(text, '\n', bytes) != NULL; // else it was stopped while writing the first line
+  free(text);
+  json_t *records = NULL, *record;
+  if (header) TT_TRY(tt_runlog_read(path, &records));
+  size_t index;
+  json_int_t logged = 0, saved = r->config->train.checkpoint_every;
+  json_array_foreach(records, index, record) {
+    json_int_t step = json_integer_value(json_object_get(record, "step"));
+    if (step > logged) logged = step;
+  }
+  json_decref(records);
+  if (saved < 1 || saved > r->config->train.steps) saved = r->config->train.steps;
+  if (logged > saved)
+    return tt_fail(TT_ERR_DATA,
+                   "%s has %lld updates but there is no checkpoint to go on from: put the run's checkpoints "
+                   "back, move its "
+                   "folder away, or choose another --out",
+                   path, (long long)logged);
+  return unlink(path) == 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+}
+
 static tt_status start_folder(run_state *r) {
   const char *folder = r->request->folder;
   char path[PATH_MAX];
@@ -114,7 +142,7 @@ static tt_status start_folder(run_state *r) {
   TT_TRY(tt_make_directories(path));
   TT_TRY(lock_folder(r));
   snprintf(path, sizeof path, "%s/run.jsonl", folder);
-  if (r->request->resume) unlink(path); // a run that was stopped before its first checkpoint starts again
+  if (r->request->resume) TT_TRY(drop_log_without_checkpoint(r, path));
   char config[PATH_MAX];
   snprintf(config, sizeof config, "%s/config.cfg", folder);
   TT_TRY(tt_file_replace(config, r->config_text, strlen(r->config_text)));
@@ -292,6 +320,9 @@ static void print_summary(const run_state *r) {
   print_row("position", l->position, l->position_se, b->position, "nothing moved");
   print_row("distance", l->distance, l->distance_se, b->distance, "nothing moved");
   printf("  %-9s %8.4f +- %.4f\n", "total", l->loss, l->loss_se);
+  printf(
+      "the run is in %s: run.jsonl, config.cfg, checkpoints/; 'twotrack plot %s --out loss.png' draws it\n",
+      r->request->folder, r->request->folder);
   fflush(stdout);
 }
 

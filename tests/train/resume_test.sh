@@ -38,6 +38,17 @@ train 4 "$work/torn" --resume > "$work/log" 2>&1 || fail "torn log: $(tail -3 "$
 same_curve "$work/whole" "$work/torn"
 [ "$(grep -c '"type":"resume"' "$work/torn/run.jsonl")" = 1 ] || fail "no resume record"
 
+# a log whose checkpoints are gone is not thrown away; one that ends before the first checkpoint starts again
+cp -r "$work/whole" "$work/lost"; rm "$work"/lost/checkpoints/*
+log=$(cksum < "$work/lost/run.jsonl")
+train 2 "$work/lost" --resume > "$work/log" 2>&1 && fail "a log without its checkpoints was replaced"
+grep -q "no checkpoint" "$work/log" && [ "$log" = "$(cksum < "$work/lost/run.jsonl")" ] || fail "lost checkpoints: $(tail -3 "$work/log")"
+head -4 "$work/whole/run.jsonl" > "$work/lost/run.jsonl"
+train 2 "$work/lost" --resume > "$work/log" 2>&1 || fail "a log that ends early: $(tail -3 "$work/log")"
+same_curve "$work/whole" "$work/lost"
+printf '{"type":"ru' > "$work/lost/run.jsonl"; rm "$work"/lost/checkpoints/*
+train 2 "$work/lost" --resume > "$work/log" 2>&1 || fail "a torn first line: $(tail -3 "$work/log")"
+
 # other data or another model is refused
 cp -r "$work/torn" "$work/other"; rm "$work/other/checkpoints/step-000000012.h5"
 train 2 "$work/other" --resume --set optimizer.learning_rate=0.5 > "$work/log" 2>&1 && fail "another learning rate was accepted"
