@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""A PyTorch implementation of the same model and training step, to measure our program against.
+
+  peer_torch.py parity FILE.h5...       compares it with files of reference vectors; exits 77 without torch or h5py
+  peer_torch.py time --store DIR ...    times training steps on a store's molecules; prints one JSON object
+"""
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+
+try:
+    import h5py
+    import numpy as np
+    import torch
+
+    from peer_model import NO_DROPOUT, PRESETS, Model, Shape, Updater, losses, update
+    from peer_molecules import PAIRS, Store, features, micro_batches
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+# ---- parity: the tolerances of tests/model/parity.c
+
+ZERO_GRADIENT = ("self_attn.linear_bias.bias", "movement_pred_head.linear_bias.bias", "movement_pred_head.pair_layer_norm.bias")
+LEARNING_RATE = 1e-3  # of the reference updates
+
+
+class Comparison:
+    def __init__(self):
+        self.count, self.missed, self.closest = 0, 0, (0.0, "")
+
+    def record(self, name, got, want, tolerance):
+        error = float(np.max(np.abs(np.asarray(got, np.float64) - want), initial=0))
+        ratio = error / tolerance if tolerance else float(error > 0)
+        self.count += 1
+        if not ratio <= 1:  # NaN misses too
+            self.missed += 1
+            print(f"  MISS {name}: error {error:.3g}, tolerance {tolerance:.3g}")
+        if ratio > self.closest[0]:
+            self.closest = (ratio, name)
+
+
+def tolerance_of(data):
+    return max(10 * data.attrs["f32_max_abs_err"], 1e-5 * data.attrs["max_abs"])
+
+
+def read_batch(file):
+    names = [k for k in file["inputs"] if k not in ("attn_bias", "src_mask_cord")]
+    arrays = {k: torch.from_numpy(file["inputs"][k][()]) for k in names}
+    return {k: v if v.is_floating_point() else v.long() for k, v in arrays.items()}
+
+
+def read_model(file, factored):
+    a = file.attrs
+    sizes = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "pair_embed_dim", "pair_hidden_dim", "encoder_ffn_embed_dim")
+    model = Model(Shape(*(int(a[k]) for k in sizes)), NO_DROPOUT, factored)
+    model.load_state_dict({k: torch.from_numpy(file["weights"][k][()]) for k in file["weights"]})
+    return model
+
+
+def compare_pass(file, model, batch, c):
+    output = model(batch)
+    terms = losses(output, batch)
+    sum(terms).backward()
+    real = batch["atom_mask"].numpy() != 0
+    for name, got in zip(("logits", "movement", "pred_pos"), output):
+        want, got = file["act64"][name], got.detach().numpy()
+        keep = slice(None) if name == "logits" else real
+        c.record(f"act64/{name}", got[keep], want[()][keep], tolerance_of(want))
+    for name, got in zip(("loss", "masked_token_loss", "masked_coord_loss", "masked_dist_loss"), (sum(terms), *terms)):
+        want = float(file["loss64"][name][()])
+        c.record(f"loss64/{name}", float(got.detach()), want, 1e-5 * abs(want))
+    for name, parameter in model.named_parameters():
+        if name not in file["grad64"]:  # left out of a file that was made small
+            continue
+        want = file["grad64"][name]
+        if name.endswith(ZERO_GRADIENT):
+            c.record(f"grad64/{name}", parameter.grad.numpy(), 0.0, 1e-5)
+        else:
+            c.record(f"grad64/{name}", parameter.grad.numpy(), want[()], tolerance_of(want))
+
+
+def compare_updates(file, model, batch, c):
+    updater, loss = Updater(model, LEARNING_RATE), file["optim/loss"][()]
+    steps = len(file["optim/grad_norm"])
+    for k, want in enumerate(loss):
+        updater.zero()
+        total = sum(losses(model(batch), batch))
+        c.record(f"optim/loss[{k}]", float(total.detach()), want, 1e-5 * want)
+        if k < steps:
+            total.backward()
+            norm = float(file["optim/grad_norm"][k])
+            c.record(f"optim/grad_norm[{k}]", float(updater.step()), norm, 1e-5 * norm)
+    for name, parameter in model.named_parameters():
+        want = file["optim/weights_after"][name][()]
+        tolerance = 1e-5 * np.abs(want).max() + 0.02 * steps * LEARNING_RATE
+        c.record(f"optim/weights_after/{name}", parameter.detach().numpy(), want, tolerance)
+
+
+def compare_model(file, factored):
+    c, batch = Comparison(), read_batch(file)
+    compare_pass(file, read_model(file, factored), batch, c)
+    if "optim" in file:
+        compare_updates(file, read_model(file, factored), batch, c)
+    return c
+
+
+def compare_features(file):
+    """A file of molecular graphs with the features that the model gets, which must come out exactly."""
+    c, data, random = Comparison(), {k: file[k][()] for k in file}, np.random.default_rng(1)
+    starts = {k: data[k].astype(int) for k in ("atom_ptr", "edge_ptr", "pair_ptr")}
+    for m in range(len(starts["atom_ptr"]) - 1):
+        atoms, edges, pairs = (slice(p[m], p[m + 1]) for p in starts.values())
+        ends = data["edge_index"][edges].astype(int)
+        once = ends[:, 0] < ends[:, 1]  # the file has both directions
+        raw = data["node_attr"][atoms].astype(int)
+        graph = {"raw": raw, "bonds": ends[once], "bond_features": data["edge_attr"][edges][once].astype(int),
+                 "position": np.zeros((len(raw), 3), np.float32)}  # fmt: skip
+        got = features(graph, random, drop_probability=0)
+        for name in ("atom_feat", "degree", "edge_feat", "shortest_path", "pair_type"):
+            want = data[name][pairs if name in PAIRS else atoms]
+            c.record(f"{name} of molecule {m}", got[name].reshape(want.shape), want, 0)
+    return c
+
+
+def parity(arguments):
+    missed = count = 0
+    for path in arguments.files:
+        with h5py.File(path) as file:
+            if "atom_ptr" in file:
+                results = {"features": compare_features(file)}
+            else:
+                results = {"outer product formed": compare_model(file, False), "factored": compare_model(file, True)}
+        for kind, c in results.items():
+            print(f"{path}, {kind}: {c.count} compared, {c.missed} outside tolerance; "
+                  f"the closest: {c.closest[1] or 'equal'} at {c.closest[0]:.2f} of it")  # fmt: skip
+            missed, count = missed + c.missed, count + c.count
+    return int(missed > 0 or count == 0)
+
+
+# ---- time
+
+
+def parse_shape(text):
+    return PRESETS[text] if text in PRESETS else Shape(*(int(x) for x in text.split(",")))
+
+
+class Plan:
+    """One way to do a step: what is timed is the update of micro-batches that lie ready in memory."""
+
+    def __init__(self, name, shape, parts, by_length, factored):
+        self.name, self.parts, self.by_length = name, parts, by_length
+        self.model = Model(shape, factored=factored)
+        self.model.initialise()
+        self.updater = Updater(self.model, lr=1e-4)
+        self.seconds, self.pairs = [], 0
+
+    def step(self, samples, timed):
+        batches = micro_batches(samples, self.parts, self.by_length)
+        begun = time.perf_counter()
+        loss = update(self.model, self.updater, batches)
+        if timed:
+            self.seconds.append(time.perf_counter() - begun)
+            self.pairs += sum(b["src_token"].shape[0] * (b["src_token"].shape[1] + 1) ** 2 for b in batches)
+        if loss != loss:
+            sys.exit(f"{self.name}: the loss is not a number")
+
+
+def plans_of(a):
+    if not a.interleave:
+        name = "+".join(["sorted"] * bool(a.sort) + ["factored"] * a.factored) or "upstream"
+        return [Plan(name, a.shape, a.sort or a.parts, bool(a.sort), a.factored)]
+    parts = a.sort or a.parts
+    return [Plan("upstream", a.shape, a.parts, False, False), Plan("sorted", a.shape, parts, True, False),
+            Plan("sorted+factored", a.shape, parts, True, True)]  # fmt: skip
+
+
+def measure(a):
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(1)
+    random, plans = np.random.default_rng(1), plans_of(a)
+    stream = Store(a.store).samples(a.seed, a.lanes)
+    batches = [[features(next(stream), random) for _ in range(a.batch)] for _ in range(a.warmup + a.steps)]
+    for k, samples in enumerate(batches):
+        for plan in plans:
+            plan.step(samples, k >= a.warmup)
+    atoms = np.array([len(s["src_token"]) for b in batches[a.warmup :] for s in b])
+    result = {
+        "torch": torch.__version__, "threads": a.threads, "steps": a.steps, "batch_size": a.batch,
+        "atoms_total": int(atoms.sum()), "atoms_mean": float(atoms.mean()), "atoms_longest": int(atoms.max()),
+        "length_bin_atoms": 8, "length_histogram": np.bincount(np.minimum(atoms // 8, 31), minlength=32).tolist(),
+        "real_pairs": int(((atoms + 1) ** 2).sum()),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "plans": {p.name: {"ms_per_update": 1e3 * float(np.mean(p.seconds)), "ms_median": 1e3 * float(np.median(p.seconds)),
+                           "padded_pairs": p.pairs, "micro_batches": p.parts} for p in plans},
+    }  # fmt: skip
+    print(json.dumps(result, indent=2))
+    return 0
+
+
+def main():
+    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(required=True)
+    p = commands.add_parser("parity")
+    p.add_argument("files", nargs="+")
+    p.set_defaults(run=parity)
+    t = commands.add_parser("time")
+    t.add_argument("--store", required=True)
+    t.add_argument("--shape", type=parse_shape, default="cpu-small", help="a preset, or layers,D,H,P,C,F")
+    t.add_argument("--batch", type=int, default=32)
+    t.add_argument("--lanes", type=int, default=4, help="data.lanes of the run whose molecules these are")
+    t.add_argument("--seed", type=int, default=1, help="its train.seed")
+    t.add_argument("--steps", type=int, default=20)
+    t.add_argument("--warmup", type=int, default=3)
+    t.add_argument("--threads", type=int, default=os.cpu_count())
+    t.add_argument("--parts", type=int, default=1, help="micro-batches of the unsorted batch (default 1)")
+    t.add_argument("--sort", type=int, default=0, metavar="PARTS", help="micro-batches of similar length, this many")
+    t.add_argument("--factored", action="store_true", help="the outer product reassociated")
+    t.add_argument("--interleave", action="store_true", help="upstream's way, sorted, sorted and factored, in turn on each batch")
+    t.set_defaults(run=measure)
+    arguments = top.parse_args()
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
