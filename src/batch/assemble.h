@@ -1,4 +1,4 @@
-// From the store to the global batch of an update, over all ranks (design ideas 3 and 4).
+// From the store to the global batch of an update, over all ranks.
 //
 // Every rank knows the whole batch's sizes and how it is dealt into leaves; it has the samples of its own
 // leaves only. A rank reads the chunks of its lanes (lane % size == rank); records dealt to other ranks'

@@ -1,4 +1,4 @@
-// Running the leaves of a global batch, and one update (design idea 3).
+// Running the leaves of a global batch, and one update.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
