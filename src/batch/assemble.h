@@ -27,11 +27,16 @@ typedef struct {
   void *private_;
 } tt_global_batch;
 
+// What a molecule of so many atoms costs in an update, in any unit: what batches are dealt by. The model
+// knows, which lies above this room.
+typedef int64_t (*tt_molecule_cost)(const tt_config *config, int atoms);
+
 typedef struct tt_loader tt_loader;
 
 // Collective. Opens no store of its own: `store` must stay open. Errors: lanes that do not fit, ranks that do
 // not divide micro_batches, fewer molecules than a batch.
-tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config);
+tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config,
+                           tt_molecule_cost cost);
 void tt_loader_free(tt_loader *loader);
 
 // Collective: the batch of update `step` (samples step * batch_size ...). Valid until the next call. Any step
@@ -46,7 +51,7 @@ typedef struct tt_validation_set tt_validation_set;
 // on ranks; leaves stay empty only where the last batch has fewer molecules than leaves. TT_ERR_DATA when the
 // split is empty.
 tt_status tt_validation_create(tt_validation_set **set, const tt_comm *comm, tt_store *store,
-                               const tt_config *config);
+                               const tt_config *config, tt_molecule_cost cost);
 void tt_validation_free(tt_validation_set *set);
 int tt_validation_batches(const tt_validation_set *set);
 const tt_global_batch *tt_validation_batch(const tt_validation_set *set, int index);

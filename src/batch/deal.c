@@ -1,59 +1,132 @@
+// Dealing a batch to leaves by halving, and cutting a leaf into pieces.
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "batch/batch.h"
 #include "core/memory.h"
 
+// Molecules of one half-made split, heaviest first, and which side each is on.
 typedef struct {
-  int64_t load;
-  int32_t leaf;
-} heap_entry;
+  const int64_t *cost; // of all molecules of the batch
+  int32_t *molecule;
+  bool *right;
+  int32_t *spare;   // (count)
+  int count, least; // no side may have fewer than `least` molecules
+  int on_right;
+  int64_t gap; // cost of the left side - cost of the right side
+} split;
 
-static bool before(heap_entry a, heap_entry b) {
-  return a.load != b.load ? a.load < b.load : a.leaf < b.leaf;
+static int64_t cost_at(const split *s, int at) { // past the end: nothing, which costs nothing
+  return at < s->count ? s->cost[s->molecule[at]] : 0;
 }
 
-// Puts the root, whose load has grown, where it belongs.
-static void sink(heap_entry *heap, int size) {
-  heap_entry moved = heap[0];
-  int at = 0;
-  for (int child; (child = 2 * at + 1) < size; at = child) {
-    if (child + 1 < size && before(heap[child + 1], heap[child])) child++;
-    if (!before(heap[child], moved)) break;
-    heap[at] = heap[child];
+static int next_on(const split *s, bool right, int at) {
+  while (at < s->count && s->right[at] != right) at++;
+  return at;
+}
+
+// Heaviest first, each to the lighter side.
+static void start(split *s) {
+  s->gap = 0, s->on_right = 0;
+  for (int k = 0; k < s->count; k++) {
+    int most = s->count - s->least;
+    bool right = k - s->on_right == most || (s->gap > 0 && s->on_right < most);
+    s->right[k] = right;
+    s->on_right += right;
+    s->gap += right ? -cost_at(s, k) : cost_at(s, k);
   }
-  heap[at] = moved;
 }
 
-static int by_key(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
+typedef struct {
+  int left, right; // what changes sides; count: nothing
+  int64_t gap;     // what is left of the gap
+} exchange;
+
+static void consider(const split *s, int left, int right, exchange *best) {
+  int on_right = s->on_right + (left < s->count) - (right < s->count);
+  if (on_right < s->least || s->count - on_right < s->least) return;
+  int64_t gap = llabs(s->gap - 2 * (cost_at(s, left) - cost_at(s, right)));
+  if (gap < best->gap) *best = (exchange){left, right, gap};
 }
 
-tt_status tt_deal(const int32_t *atoms, int count, int leaves, int32_t *leaf) {
-  if (leaves < 1 || count < leaves)
-    return tt_fail(TT_ERR_DATA,
-                   "%d molecules cannot be dealt to %d micro-batches: lower train.micro_batches or raise "
-                   "the batch size",
-                   count, leaves);
-  uint64_t *order = NULL;
-  heap_entry *heap = NULL;
-  TT_TRY(tt_alloc(&order, (size_t)count, sizeof *order, "dealing a batch"));
-  tt_status status = tt_alloc(&heap, (size_t)leaves, sizeof *heap, "dealing a batch");
-  if (status == TT_OK) {
-    for (int k = 0; k < count; k++) order[k] = (uint64_t)(INT32_MAX - atoms[k]) << 32 | (uint32_t)k;
-    qsort(order, (size_t)count, sizeof *order, by_key);
-    for (int k = 0; k < leaves; k++) heap[k].leaf = k; // equal loads in leaf order are a heap
-    for (int k = 0; k < count; k++) {
-      uint32_t molecule = (uint32_t)order[k];
-      int64_t length = atoms[molecule] + 1;
-      leaf[molecule] = heap[0].leaf;
-      heap[0].load += length * length;
-      sink(heap, leaves);
+// Exchanges the molecule (or nothing) of each side that narrow the gap most; false when none does. Both sides
+// are in order of cost, so the best partner of each molecule on the left is found in one walk.
+static bool improve(split *s) {
+  exchange best = {0, 0, llabs(s->gap)};
+  int left = next_on(s, false, 0), right = next_on(s, true, 0), before = s->count;
+  for (;; left = next_on(s, false, left + 1)) {
+    while (right < s->count && 2 * (cost_at(s, left) - cost_at(s, right)) < s->gap) {
+      before = right;
+      right = next_on(s, true, right + 1);
     }
+    consider(s, left, before, &best);
+    consider(s, left, right, &best);
+    if (left >= s->count) break;
+  }
+  if (best.gap == llabs(s->gap)) return false;
+  s->gap -= 2 * (cost_at(s, best.left) - cost_at(s, best.right));
+  if (best.left < s->count) s->right[best.left] = true, s->on_right++;
+  if (best.right < s->count) s->right[best.right] = false, s->on_right--;
+  return true;
+}
+
+// Left side first, each in its order.
+static void part(split *s) {
+  int left = 0, right = s->count - s->on_right;
+  for (int k = 0; k < s->count; k++) s->spare[s->right[k] ? right++ : left++] = s->molecule[k];
+  for (int k = 0; k < s->count; k++) s->molecule[k] = s->spare[k];
+}
+
+static void halve(split s, int leaves, int first_leaf, int32_t *leaf) {
+  if (leaves == 1) {
+    for (int k = 0; k < s.count; k++) leaf[s.molecule[k]] = first_leaf;
+    return;
+  }
+  s.least = s.count < leaves ? s.count / 2 : leaves / 2;
+  start(&s);
+  while (improve(&s)) {
+  }
+  part(&s);
+  split left = s, right = s;
+  left.count = s.count - s.on_right;
+  right.count = s.on_right;
+  right.molecule = s.molecule + left.count;
+  halve(left, leaves / 2, first_leaf, leaf);
+  halve(right, leaves / 2, first_leaf + leaves / 2, leaf);
+}
+
+typedef struct {
+  int64_t cost;
+  int32_t molecule;
+} ranked;
+
+static int by_falling_cost(const void *a, const void *b) {
+  const ranked *x = a, *y = b;
+  if (x->cost != y->cost) return x->cost < y->cost ? 1 : -1;
+  return (x->molecule > y->molecule) - (x->molecule < y->molecule);
+}
+
+tt_status tt_deal(const int64_t *cost, int count, int leaves, int32_t *leaf) {
+  if (leaves < 1 || leaves & (leaves - 1))
+    return tt_fail(TT_ERR_ARGUMENT, "a batch cannot be halved into %d micro-batches: not a power of two",
+                   leaves);
+  ranked *order = NULL;
+  split s = {.cost = cost, .count = count};
+  size_t n = (size_t)count;
+  tt_status status = tt_alloc(&order, n, sizeof *order, "dealing a batch");
+  if (status == TT_OK) status = tt_alloc(&s.molecule, n, sizeof *s.molecule, "dealing a batch");
+  if (status == TT_OK) status = tt_alloc(&s.spare, n, sizeof *s.spare, "dealing a batch");
+  if (status == TT_OK) status = tt_alloc(&s.right, n, sizeof *s.right, "dealing a batch");
+  if (status == TT_OK) {
+    for (int k = 0; k < count; k++) order[k] = (ranked){cost[k], k};
+    qsort(order, n, sizeof *order, by_falling_cost);
+    for (int k = 0; k < count; k++) s.molecule[k] = order[k].molecule;
+    halve(s, leaves, 0, leaf);
   }
   free(order);
-  free(heap);
+  free(s.molecule);
+  free(s.spare);
+  free(s.right);
   return status;
 }
 

@@ -39,6 +39,7 @@ void tt_reading_free(tt_reading *reading) {
 typedef struct {
   tt_sample *pool;           // (room): samples of own leaves, in the order of their making; reused
   tt_reading_entry *entries; // (room)
+  int64_t *cost;             // (room) in batch order
   int room;
 } parts;
 
@@ -58,6 +59,7 @@ tt_status tt_global_batch_init(tt_global_batch *b, const tt_comm *comm, int room
   b->private_ = p;
   TT_TRY(tt_alloc(&p->pool, n, sizeof *p->pool, "a global batch"));
   TT_TRY(tt_alloc(&p->entries, n, sizeof *p->entries, "a global batch"));
+  TT_TRY(tt_alloc(&p->cost, n, sizeof *p->cost, "a global batch"));
   TT_TRY(tt_alloc(&b->atoms, n, sizeof *b->atoms, "a global batch"));
   TT_TRY(tt_alloc(&b->leaf, n, sizeof *b->leaf, "a global batch"));
   TT_TRY(tt_alloc(&b->sample, n, sizeof *b->sample, "a global batch"));
@@ -71,7 +73,7 @@ void tt_global_batch_release(tt_global_batch *b) {
   parts *p = b->private_;
   if (p && p->pool)
     for (int k = 0; k < p->room; k++) tt_sample_free(&p->pool[k]);
-  if (p) free(p->pool), free(p->entries);
+  if (p) free(p->pool), free(p->entries), free(p->cost);
   free(p);
   free(b->atoms);
   free(b->leaf);
@@ -82,7 +84,13 @@ void tt_global_batch_release(tt_global_batch *b) {
   *b = (tt_global_batch){0};
 }
 
-static void fill_sizes(tt_global_batch *b, double mask_probability, uint64_t seed) {
+tt_status tt_cost_table(int64_t **table, const tt_config *config, tt_molecule_cost cost) {
+  TT_TRY(tt_alloc(table, (size_t)config->data.max_atoms + 1, sizeof **table, "costs of molecules"));
+  for (int n = 0; n <= config->data.max_atoms; n++) (*table)[n] = cost(config, n);
+  return TT_OK;
+}
+
+static void fill_sizes(tt_global_batch *b, const tt_data_config *data, uint64_t seed, const int64_t *cost) {
   const parts *p = b->private_;
   b->longest = 0;
   b->masked = b->total_atoms = b->total_pairs = 0;
@@ -90,12 +98,14 @@ static void fill_sizes(tt_global_batch *b, double mask_probability, uint64_t see
     const tt_reading_entry *e = &p->entries[k];
     int64_t length = (int64_t)e->atoms + 1;
     b->atoms[e->index] = e->atoms;
+    p->cost[e->index] =
+        cost[e->atoms < data->max_atoms ? e->atoms : data->max_atoms]; // more are refused later
     b->record[e->index] = e->record;
     b->epoch[e->index] = e->epoch;
     if (e->atoms > b->longest) b->longest = e->atoms;
     b->total_atoms += e->atoms;
     b->total_pairs += length * length;
-    b->masked += tt_masked_count(e->atoms, mask_probability, seed, e->epoch, e->record);
+    b->masked += tt_masked_count(e->atoms, data->mask_probability, seed, e->epoch, e->record);
   }
 }
 
@@ -149,7 +159,8 @@ static int own_molecules(const tt_global_batch *b, int rank) {
 }
 
 tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int count, const tt_reading *reading,
-                                const int64_t *counts, const tt_data_config *data, uint64_t seed) {
+                                const int64_t *counts, const tt_data_config *data, uint64_t seed,
+                                const int64_t *cost) {
   parts *p = b->private_;
   void *outgoing = NULL, *incoming = NULL;
   int64_t *sent = NULL; // (2, size): bytes to each rank, bytes from each
@@ -160,8 +171,8 @@ tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int cou
   // waiting.
   tt_status status = tt_comm_gather_all_v(comm, reading->entries, p->entries, counts, sizeof *p->entries);
   if (status == TT_OK) {
-    fill_sizes(b, data->mask_probability, seed);
-    status = tt_deal(b->atoms, count, count < b->leaves ? count : b->leaves, b->leaf);
+    fill_sizes(b, data, seed, cost);
+    status = tt_deal(p->cost, count, b->leaves, b->leaf);
   }
   if (status == TT_OK) status = tt_alloc(&sent, 2 * (size_t)comm->size, sizeof *sent, "tables of ranks");
   if (status == TT_OK) status = gather_outgoing(b, comm, reading, &outgoing, sent);

@@ -31,12 +31,15 @@ void tt_reading_free(tt_reading *reading);
 tt_status tt_global_batch_init(tt_global_batch *batch, const tt_comm *comm, int room, int leaves);
 void tt_global_batch_release(tt_global_batch *batch);
 
+// (0 .. data.max_atoms) the cost of a molecule by its atoms; free() releases it. TT_ERR_MEMORY.
+tt_status tt_cost_table(int64_t **table, const tt_config *config, tt_molecule_cost cost);
+
 // Collective, and the same status on all ranks, already printed (tt_comm_agree). Makes the batch of `count`
-// molecules of which this rank has read those in `reading`, and rank r counts[r]. batch->sample is the
-// caller's to fill.
+// molecules of which this rank has read those in `reading`, and rank r counts[r]; dealt by `cost`, a
+// tt_cost_table. batch->sample is the caller's to fill.
 tt_status tt_global_batch_build(tt_global_batch *batch, const tt_comm *comm, int count,
                                 const tt_reading *reading, const int64_t *counts, const tt_data_config *data,
-                                uint64_t seed);
+                                uint64_t seed, const int64_t *cost);
 
 // Every rank must see the same store. Same status on all ranks, not printed yet.
 tt_status tt_same_store(const tt_comm *comm, const tt_store *store);

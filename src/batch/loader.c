@@ -22,6 +22,7 @@ struct tt_loader {
   tt_lanes lanes;
   lane *own;       // of lanes rank, rank + size, ...
   int64_t *counts; // (size) molecules of the batch that each rank reads
+  int64_t *cost;   // tt_cost_table
   tt_reading reading;
   tt_global_batch batch;
 };
@@ -57,7 +58,7 @@ static tt_status too_many_lanes(const tt_loader *l, uint64_t chunks, int lanes) 
                  (unsigned long long)fit, l->batch_size);
 }
 
-static tt_status prepare(tt_loader *l, const tt_config *config) {
+static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost cost) {
   uint64_t records = tt_store_records(l->store, TT_TRAIN), chunks = tt_store_chunks(l->store, TT_TRAIN);
   if (records < (uint64_t)l->batch_size)
     return tt_fail(TT_ERR_DATA, "store %s has %llu training molecules, fewer than train.batch_size = %d",
@@ -74,11 +75,12 @@ static tt_status prepare(tt_loader *l, const tt_config *config) {
   TT_TRY(tt_alloc(&l->own, own, sizeof *l->own, "data lanes"));
   for (size_t k = 0; k < own; k++) l->own[k].held = NO_CHUNK;
   TT_TRY(tt_alloc(&l->counts, size, sizeof *l->counts, "data lanes"));
+  TT_TRY(tt_cost_table(&l->cost, config, cost));
   return tt_global_batch_init(&l->batch, &l->comm, l->batch_size, config->train.micro_batches);
 }
 
-tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store,
-                           const tt_config *config) {
+tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config,
+                           tt_molecule_cost cost) {
   *loader = NULL;
   tt_status status = tt_comm_agree(comm, tt_same_store(comm, store));
   if (status != TT_OK) return status;
@@ -91,7 +93,7 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
     l->data.store = NULL; // the configuration's own
     l->seed = config->train.seed;
     l->batch_size = config->train.batch_size;
-    status = prepare(l, config);
+    status = prepare(l, config, cost);
   }
   status = tt_comm_agree(comm, status);
   if (status != TT_OK)
@@ -108,6 +110,7 @@ void tt_loader_free(tt_loader *l) {
     if (l->own[k].chunk.memory_) tt_chunk_free(&l->own[k].chunk);
   free(l->own);
   free(l->counts);
+  free(l->cost);
   tt_reading_free(&l->reading);
   tt_global_batch_release(&l->batch);
   free(l);
@@ -144,8 +147,8 @@ static tt_status read_own(tt_loader *l, uint64_t first) {
 tt_status tt_loader_batch(tt_loader *l, int64_t step, const tt_global_batch **batch) {
   *batch = NULL;
   TT_TRY(tt_comm_agree(&l->comm, read_own(l, (uint64_t)step * (uint64_t)l->batch_size)));
-  TT_TRY(
-      tt_global_batch_build(&l->batch, &l->comm, l->batch_size, &l->reading, l->counts, &l->data, l->seed));
+  TT_TRY(tt_global_batch_build(&l->batch, &l->comm, l->batch_size, &l->reading, l->counts, &l->data, l->seed,
+                               l->cost));
   *batch = &l->batch;
   return TT_OK;
 }

@@ -16,6 +16,7 @@ typedef struct {
   bool held;
   tt_reading reading;
   int64_t *counts; // (size)
+  int64_t *cost;   // tt_cost_table
 } reader;
 
 static tt_status read_own(reader *r, uint64_t first, int count) {
@@ -39,13 +40,14 @@ static tt_status read_own(reader *r, uint64_t first, int count) {
   return TT_OK;
 }
 
-static tt_status prepare(tt_validation_set *set, reader *r, const tt_config *config) {
+static tt_status prepare(tt_validation_set *set, reader *r, const tt_config *config, tt_molecule_cost cost) {
   uint64_t all = tt_store_records(r->store, TT_VALID), asked = (uint64_t)config->validation.molecules;
   if (all == 0)
     return tt_fail(TT_ERR_DATA, "store %s has no validation molecules: build it with a validation share",
                    tt_store_folder(r->store));
   uint64_t molecules = asked && asked < all ? asked : all, size = (uint64_t)config->train.batch_size;
   set->batches = (int)((molecules + size - 1) / size);
+  TT_TRY(tt_cost_table(&r->cost, config, cost));
   TT_TRY(tt_alloc(&r->counts, (size_t)r->comm->size, sizeof *r->counts, "the validation set"));
   TT_TRY(tt_alloc(&set->batch, (size_t)set->batches, sizeof *set->batch, "the validation set"));
   for (int k = 0; k < set->batches; k++) {
@@ -58,25 +60,26 @@ static tt_status prepare(tt_validation_set *set, reader *r, const tt_config *con
 }
 
 tt_status tt_validation_create(tt_validation_set **set, const tt_comm *comm, tt_store *store,
-                               const tt_config *config) {
+                               const tt_config *config, tt_molecule_cost cost) {
   *set = NULL;
   tt_status status = tt_comm_agree(comm, tt_same_store(comm, store));
   if (status != TT_OK) return status;
   reader r = {.comm = comm, .store = store};
   tt_validation_set *s = NULL;
   status = tt_alloc(&s, 1, sizeof *s, "the validation set");
-  if (status == TT_OK) status = prepare(s, &r, config);
+  if (status == TT_OK) status = prepare(s, &r, config, cost);
   status = tt_comm_agree(comm, status);
   for (int k = 0; status == TT_OK && k < s->batches; k++) {
     tt_global_batch *b = &s->batch[k];
     status = tt_comm_agree(comm, read_own(&r, b->sample[0], b->count));
     if (status == TT_OK)
       status = tt_global_batch_build(b, comm, b->count, &r.reading, r.counts, &config->data,
-                                     config->validation.seed);
+                                     config->validation.seed, r.cost);
   }
   if (r.chunk.memory_) tt_chunk_free(&r.chunk);
   tt_reading_free(&r.reading);
   free(r.counts);
+  free(r.cost);
   if (status != TT_OK)
     tt_validation_free(s);
   else

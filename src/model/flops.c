@@ -1,5 +1,7 @@
 #include "model/flops.h"
 
+#include <math.h>
+
 // Everything but the outer product and the movement head's sum over values, which the two conventions do
 // differently.
 static double common(const tt_model_config *c, double n, double masked) {
@@ -29,4 +31,8 @@ double tt_flops_reference(const tt_model_config *c, int atoms, double masked) {
   double outer = S * S * C * C + 2 * S * S * C * C * P; // a_i (x) b_j, then W
   double movement = 6 * n * n * D + 6 * n * D; // three weighted sums of the values, then the projection
   return common(c, n, masked) + c->layers * outer + movement;
+}
+
+int64_t tt_flops_cost(const tt_config *config, int atoms) {
+  return llround(3e-3 * tt_flops_executed(&config->model, atoms, config->data.mask_probability * atoms));
 }

@@ -13,4 +13,8 @@
 double tt_flops_executed(const tt_model_config *config, int atoms, double masked);
 double tt_flops_reference(const tt_model_config *config, int atoms, double masked);
 
+// 1000s of operations that training on such a molecule executes, with the number of masked atoms to be
+// expected: what batches are dealt by (tt_molecule_cost).
+int64_t tt_flops_cost(const tt_config *config, int atoms);
+
 #endif

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "core/memory.h"
+#include "model/flops.h"
 #include "train/trainer.h"
 
 enum { SGEMM_SIZE = 1536 };
@@ -93,7 +94,7 @@ static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
 static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t steps, tt_bench_step *r) {
   tt_loader *loader = NULL;
   double before = 0, after = 0;
-  tt_status status = tt_loader_create(&loader, t->comm, store, t->config);
+  tt_status status = tt_loader_create(&loader, t->comm, store, t->config, tt_flops_cost);
   for (int64_t k = 0; status == TT_OK && k < warmup; k++) status = update(t, loader, NULL);
   if (status == TT_OK) status = sgemm_rate(t, &before);
   if (status == TT_OK) status = timed_updates(t, loader, steps, r);

@@ -91,6 +91,10 @@ static tt_config configuration(int batch_size) {
   return c;
 }
 
+static int64_t cost(const tt_config *config, int atoms) {
+  return (int64_t)atoms * atoms + config->train.micro_batches;
+}
+
 // ---- what the batches must be, without ranks
 // --------------------------------------------------------------------
 
@@ -130,6 +134,7 @@ static void check_batch(const tt_global_batch *b, tt_split split, const tt_sampl
                         uint64_t first_sample, const tt_config *config, const tt_comm *comm) {
   uint64_t seed = split == TT_TRAIN ? config->train.seed : config->validation.seed;
   int32_t *atoms = calloc((size_t)count, sizeof *atoms), *leaf = calloc((size_t)count, sizeof *leaf);
+  int64_t *costs = calloc((size_t)count, sizeof *costs);
   tt_digest_state *expected[LEAVES], *found[LEAVES];
   for (int l = 0; l < LEAVES; l++) expected[l] = tt_digest_begin(), found[l] = tt_digest_begin();
   int64_t masked = 0, total_atoms = 0, pairs = 0;
@@ -139,9 +144,11 @@ static void check_batch(const tt_global_batch *b, tt_split split, const tt_sampl
   assert_int_equal(b->leaves, LEAVES);
   assert_int_equal(b->own_leaves, LEAVES / comm->size);
   assert_int_equal(b->first_leaf, comm->rank * b->own_leaves);
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count; i++) {
     atoms[i] = (int32_t)chunks[split][place[i].chunk].molecules[place[i].slot].atoms;
-  assert_int_equal(tt_deal(atoms, count, count < LEAVES ? count : LEAVES, leaf), TT_OK);
+    costs[i] = cost(config, atoms[i]);
+  }
+  assert_int_equal(tt_deal(costs, count, LEAVES, leaf), TT_OK);
   tt_sample sample = {0};
   for (int i = 0; i < count; i++) {
     const tt_chunk *chunk = &chunks[split][place[i].chunk];
@@ -171,6 +178,7 @@ static void check_batch(const tt_global_batch *b, tt_split split, const tt_sampl
   tt_sample_free(&sample);
   free(atoms);
   free(leaf);
+  free(costs);
 }
 
 // ---- tests
@@ -192,7 +200,7 @@ static void check_steps(tt_store *store, const tt_comm *comm, int batch_size, co
   assert_int_equal(
       tt_lanes_init(&lanes, tt_seed_for(config.train.seed, TT_SEED_ORDER), RECORDS, CHUNKS, LANES), TT_OK);
   tt_loader *loader;
-  assert_int_equal(tt_loader_create(&loader, comm, store, &config), TT_OK);
+  assert_int_equal(tt_loader_create(&loader, comm, store, &config, cost), TT_OK);
   tt_sample_place *place = calloc((size_t)batch_size, sizeof *place);
   for (int k = 0; k < count; k++) {
     const tt_global_batch *batch;
@@ -236,7 +244,7 @@ static void validation_set_is_the_same_on_any_ranks(void **state) {
       tt_config config = configuration(37);
       config.validation.molecules = asked[k];
       tt_validation_set *set;
-      assert_int_equal(tt_validation_create(&set, &comm, store, &config), TT_OK);
+      assert_int_equal(tt_validation_create(&set, &comm, store, &config, cost), TT_OK);
       assert_int_equal(tt_validation_batches(set), (expected[k] + 36) / 37);
       for (int b = 0; b < tt_validation_batches(set); b++) {
         tt_sample_place place[37];
@@ -259,7 +267,7 @@ static void validation_set_is_the_same_on_any_ranks(void **state) {
 static void expect_failure(tt_store *store, tt_status expected, const char *word) {
   tt_config config = configuration(500);
   tt_loader *loader;
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config), TT_OK);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_OK);
   const tt_global_batch *batch;
   int64_t step = 0;
   tt_status status;
@@ -296,18 +304,19 @@ static void what_does_not_fit_is_refused(void **state) {
   tt_loader *loader;
   tt_validation_set *set;
   tt_config config = configuration(37);
-  assert_int_equal(tt_validation_create(&set, &world, store, &config),
+  assert_int_equal(tt_validation_create(&set, &world, store, &config, cost),
                    TT_ERR_DATA); // no validation molecules
   assert_null(set);
   config = configuration(RECORDS + 1);
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config), TT_ERR_DATA);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_ERR_DATA);
   assert_null(loader);
   config = configuration(LEAVES - 1);
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config), TT_ERR_CONFIG);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_ERR_CONFIG);
   config = configuration(37), config.data.lanes = 4;
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config), TT_ERR_DATA); // 16 chunks are needed
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost),
+                   TT_ERR_DATA); // 16 chunks are needed
   config = configuration(37), config.train.micro_batches = world.size == 1 ? 0 : world.size / 2;
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config), TT_ERR_CONFIG);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_ERR_CONFIG);
   tt_store_close(store);
 }
 
@@ -317,7 +326,8 @@ static void different_stores_are_noticed(void **state) {
            *other = open_store("other", true, UINT64_MAX, false);
   tt_config config = configuration(37);
   tt_loader *loader;
-  tt_status status = tt_loader_create(&loader, &world, world.rank == world.size - 1 ? other : one, &config);
+  tt_status status =
+      tt_loader_create(&loader, &world, world.rank == world.size - 1 ? other : one, &config, cost);
   assert_int_equal(status, world.size == 1 ? TT_OK : TT_ERR_DATA);
   tt_loader_free(loader);
   tt_store_close(one);

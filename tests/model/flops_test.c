@@ -74,8 +74,16 @@ static void table_of_sizes(void **state) {
     }
 }
 
+// The cost that batches are dealt by: training is three times forward, in thousands.
+static void cost_is_of_training(void **state) {
+  (void)state;
+  tt_config c = {.model = preset("84M"), .data = {.mask_probability = 0.15}};
+  for (int n = 1; n < 100; n += 7)
+    near((double)tt_flops_cost(&c, n), 3e-3 * tt_flops_executed(&c.model, n, 0.15 * n), 1e-6);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(smallest_model), cmocka_unit_test(published_model),
-                                     cmocka_unit_test(table_of_sizes)};
+                                     cmocka_unit_test(table_of_sizes), cmocka_unit_test(cost_is_of_training)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
