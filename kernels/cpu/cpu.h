@@ -6,25 +6,29 @@
 #include "device/ops.h"
 #include "isa.h"
 
-void TT_CPU(linear)(const float *x, int64_t rows, int in, int out, const float *w, const float *b, float *y);
+void TT_CPU(linear)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y, float *scratch);
 void TT_CPU(linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
-                             float *dx, bool accumulate, float *dw, float *db);
-void TT_CPU(layer_norm)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
-                        float *y, float *mean, float *rstd);
-void TT_CPU(layer_norm_apply)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
-                              const float *mean, const float *rstd, float *y);
+                             float *dx, bool accumulate, tt_gradients gradient, float *scratch);
+void TT_CPU(layer_norm)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, float *y);
 void TT_CPU(layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
-                                 const float *mean, const float *rstd, float *dx, float *dgamma,
-                                 float *dbeta);
+                                 tt_statistics s, float *dx, tt_gradients gradient);
 void TT_CPU(gelu)(const float *x, int64_t count, float *y);
 void TT_CPU(gelu_backward)(const float *x, int64_t count, float *d);
 
-void TT_CPU(dropout)(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int dim, const float *in,
-                     float *out, bool accumulate);
-void TT_CPU(gate_add)(const tt_batch *batch, const tt_dropout *d, int dim, const float *gate, const float *u,
-                      float *pair);
-void TT_CPU(gate_backward)(const tt_batch *batch, const tt_dropout *d, int dim, const float *dpair,
-                           const float *gate, const float *u, float *dgate, float *du);
+void TT_CPU(norm_linear)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                         const tt_map *maps, int count, float *scratch);
+void TT_CPU(norm_linear_backward)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                                  const tt_map_gradient *maps, int count, float *dx, tt_gradients dnorm,
+                                  float *scratch);
+void TT_CPU(linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
+                             tt_weights at, const float *residual, float *out, float *scratch);
+void TT_CPU(linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
+                                      int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
+                                      float *scratch);
+void TT_CPU(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
+                 float *out, float *scratch);
+void TT_CPU(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
+                          tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch);
 
 void TT_CPU(embed_tokens)(const tt_batch *batch, int dim, const float *token, const float *atom,
                           const float *degree, const float *vnode, float *x);
@@ -56,15 +60,23 @@ void TT_CPU(movement_backward)(const tt_batch *batch, int heads, int head_dim, c
                                const tt_dropout *d, const float *qkv, const float *force, const float *dmove,
                                float *dprob, float *dqkv, float *dforce, float *scratch);
 
-void TT_CPU(outer_product)(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w,
-                           const float *bias, float *out, float *scratch);
-void TT_CPU(outer_product_backward)(const tt_batch *batch, int hidden, int dim, const float *dout,
-                                    const float *ab, const float *w, float *dab, float *dw, float *dbias,
+void TT_CPU(outer_product)(const tt_drop *drop, int hidden, int dim, const float *ab, tt_weights at,
+                           const float *residual, float *out, float *scratch);
+void TT_CPU(outer_product_backward)(const tt_drop *drop, int hidden, int dim, const float *dout,
+                                    const float *ab, const float *w, float *dab, tt_gradients gradient,
                                     float *scratch);
 void TT_CPU(triangle)(const tt_batch *batch, int hidden, const float *p, const float *g, float *t,
                       float *scratch);
 void TT_CPU(triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g,
                                const float *dt, float *dp, float *dg, float *scratch);
+
+void TT_CPU(triangle_out)(const tt_drop *drop, int hidden, int dim, const float *t, tt_weights norm,
+                          tt_statistics s, tt_weights at, const float *gate, const float *residual,
+                          float *out, float *scratch);
+void TT_CPU(triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const float *dout,
+                                   const float *t, tt_weights norm, tt_statistics s, tt_weights at,
+                                   const float *gate, float *dgate, float *dt, tt_gradients dnorm,
+                                   tt_gradients gradient, float *scratch);
 
 void TT_CPU(gather_masked)(const tt_batch *batch, int dim, const float *x, float *y);
 void TT_CPU(scatter_masked)(const tt_batch *batch, int dim, const float *dy, float *dx);
@@ -75,6 +87,7 @@ void TT_CPU(position_losses)(const tt_batch *batch, const float *move, double po
 
 void TT_CPU(copy)(const float *x, int64_t count, float *y);
 void TT_CPU(zero)(float *x, int64_t count);
+void TT_CPU(library_product)(int n, const float *x, const float *y, float *z);
 void TT_CPU(add)(const float *x, int64_t count, float *y);
 double TT_CPU(sum_squares)(const float *x, int64_t count);
 void TT_CPU(adam)(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,
@@ -83,7 +96,11 @@ void TT_CPU(adam)(int64_t count, float *w, const float *grad, float *m, float *v
 // Floats of scratch that each group needs; `length` is the longest L.
 size_t TT_CPU(attention_scratch)(int length);
 size_t TT_CPU(movement_scratch)(int length, int heads);
-size_t TT_CPU(outer_product_scratch)(int hidden, int dim);
+size_t TT_CPU(linear_scratch)(int in, int out, int length);
+size_t TT_CPU(norm_linear_scratch)(int dim, const int *out, int count);
+size_t TT_CPU(ffn_scratch)(int dim, int hidden);
+size_t TT_CPU(outer_product_scratch)(int hidden, int length);
+size_t TT_CPU(triangle_out_scratch)(int hidden, int dim, int length);
 size_t TT_CPU(triangle_scratch)(int length);
 
 #endif

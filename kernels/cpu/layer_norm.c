@@ -1,6 +1,6 @@
 // LayerNorm, a row at a time; the parameters' gradients in blocks of rows, so that long sums stay accurate.
 #include "cpu.h"
-#include "vector.h"
+#include "tile.h"
 
 #include <math.h>
 
@@ -26,71 +26,99 @@ static TT_INLINE float row_variance(const float *x, int dim, float mean) {
   return tt_lane_sum(sum) / (float)dim;
 }
 
-static TT_INLINE void row_apply(const float *x, int dim, const float *gamma, const float *beta, float mean,
-                                float rstd, float *y) {
-  for (int c = 0; c < dim; c++) y[c] = (x[c] - mean) * rstd * gamma[c] + beta[c];
-}
-
-void TT_CPU(layer_norm)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
-                        float *y, float *mean, float *rstd) {
-  for (int64_t r = 0; r < rows; r++) {
-    const float *row = x + r * dim;
-    mean[r] = row_mean(row, dim);
-    rstd[r] = 1.0f / sqrtf(row_variance(row, dim, mean[r]) + epsilon);
-    row_apply(row, dim, gamma, beta, mean[r], rstd[r], y + r * dim);
+void TT_CPU(norm_rows)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, bool fresh,
+                       tt_view y) {
+  for (int64_t r = 0; r < rows; r++, x += dim, y.at += y.row) {
+    if (fresh) {
+      s.mean[r] = row_mean(x, dim);
+      s.rstd[r] = 1.0f / sqrtf(row_variance(x, dim, s.mean[r]) + epsilon);
+    }
+    float mean = s.mean[r], rstd = s.rstd[r];
+    for (int first = 0; first < dim; first += TT_PANEL) {
+      const float *from = x + first, *gamma = norm.w + first, *beta = norm.b + first;
+      float *to = y.at + first / TT_PANEL * y.panel;
+      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+      TT_INDEPENDENT
+      for (int c = 0; c < count; c++) to[c] = (from[c] - mean) * rstd * gamma[c] + beta[c];
+    }
   }
 }
 
-void TT_CPU(layer_norm_apply)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
-                              const float *mean, const float *rstd, float *y) {
-  for (int64_t r = 0; r < rows; r++) row_apply(x + r * dim, dim, gamma, beta, mean[r], rstd[r], y + r * dim);
-}
-
-// dx += rstd (h - mean(h) - xhat mean(h xhat)) with h = gamma dy
-static TT_INLINE void row_backward(const float *dy, const float *x, int dim, const float *gamma, float mean,
-                                   float rstd, float *dx) {
+// dx = [dx +] rstd (h - mean(h) - xhat mean(h xhat)) with h = gamma dy
+static TT_INLINE void row_backward(const float *dy, int64_t panel, const float *x, int dim,
+                                   const float *gamma, float mean, float rstd, bool add, float *dx) {
   tt_lanes sum = {0}, product = {0};
-  int c = 0;
-  for (; c + TT_LANES <= dim; c += TT_LANES) {
-    tt_lanes h = TT_LOAD(gamma + c) * TT_LOAD(dy + c);
-    sum += h;
-    product += h * ((TT_LOAD(x + c) - mean) * rstd);
-  }
-  for (int l = 0; c + l < dim; l++) {
-    float h = gamma[c + l] * dy[c + l];
-    sum[l] += h;
-    product[l] += h * ((x[c + l] - mean) * rstd);
+  for (int first = 0; first < dim; first += TT_PANEL) {
+    const float *d = dy + first / TT_PANEL * panel;
+    int count = dim - first < TT_PANEL ? dim - first : TT_PANEL, c = 0;
+    for (; c + TT_LANES <= count; c += TT_LANES) {
+      tt_lanes h = TT_LOAD(gamma + first + c) * TT_LOAD(d + c);
+      sum += h;
+      product += h * ((TT_LOAD(x + first + c) - mean) * rstd);
+    }
+    for (int l = 0; c + l < count; l++) {
+      float h = gamma[first + c + l] * d[c + l];
+      sum[l] += h;
+      product[l] += h * ((x[first + c + l] - mean) * rstd);
+    }
   }
   float mean_h = tt_lane_sum(sum) / (float)dim, mean_product = tt_lane_sum(product) / (float)dim;
-  TT_INDEPENDENT
-  for (c = 0; c < dim; c++) dx[c] += rstd * (gamma[c] * dy[c] - mean_h - (x[c] - mean) * rstd * mean_product);
+  for (int first = 0; first < dim; first += TT_PANEL) {
+    const float *d = dy + first / TT_PANEL * panel, *from = x + first, *scale = gamma + first;
+    float *to = dx + first;
+    int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+    if (add) {
+      TT_INDEPENDENT
+      for (int c = 0; c < count; c++)
+        to[c] += rstd * (scale[c] * d[c] - mean_h - (from[c] - mean) * rstd * mean_product);
+    } else {
+      TT_INDEPENDENT
+      for (int c = 0; c < count; c++)
+        to[c] = rstd * (scale[c] * d[c] - mean_h - (from[c] - mean) * rstd * mean_product);
+    }
+  }
 }
 
-void TT_CPU(layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
-                                 const float *mean, const float *rstd, float *dx, float *dgamma,
-                                 float *dbeta) {
+void TT_CPU(norm_rows_backward)(tt_view dy, const float *x, int64_t rows, int dim, const float *gamma,
+                                tt_statistics s, bool add, float *dx, tt_gradients gradient) {
   for (int64_t start = 0; start < rows; start += ROWS) {
     int64_t end = start + ROWS < rows ? start + ROWS : rows;
     for (int64_t r = start; r < end; r++)
-      row_backward(dy + r * dim, x + r * dim, dim, gamma, mean[r], rstd[r], dx + r * dim);
-    int c = 0;
-    for (; c + TT_LANES <= dim; c += TT_LANES) {
-      tt_lanes scale = {0}, shift = {0};
-      for (int64_t r = start; r < end; r++) {
-        tt_lanes d = TT_LOAD(dy + r * dim + c);
-        scale += d * ((TT_LOAD(x + r * dim + c) - mean[r]) * rstd[r]);
-        shift += d;
+      row_backward(dy.at + r * dy.row, dy.panel, x + r * dim, dim, gamma, s.mean[r], s.rstd[r], add,
+                   dx + r * dim);
+    for (int first = 0; first < dim; first += TT_PANEL) {
+      const float *d = dy.at + first / TT_PANEL * dy.panel;
+      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL, c = 0;
+      for (; c + TT_LANES <= count; c += TT_LANES) {
+        tt_lanes scale = {0}, shift = {0};
+        for (int64_t r = start; r < end; r++) {
+          tt_lanes g = TT_LOAD(d + r * dy.row + c);
+          scale += g * ((TT_LOAD(x + r * dim + first + c) - s.mean[r]) * s.rstd[r]);
+          shift += g;
+        }
+        TT_STORE(gradient.w + first + c, TT_LOAD(gradient.w + first + c) + scale);
+        TT_STORE(gradient.b + first + c, TT_LOAD(gradient.b + first + c) + shift);
       }
-      TT_STORE(dgamma + c, TT_LOAD(dgamma + c) + scale);
-      TT_STORE(dbeta + c, TT_LOAD(dbeta + c) + shift);
-    }
-    for (; c < dim; c++) {
-      float scale = 0, shift = 0;
-      for (int64_t r = start; r < end; r++) {
-        scale += dy[r * dim + c] * ((x[r * dim + c] - mean[r]) * rstd[r]);
-        shift += dy[r * dim + c];
+      for (; c < count; c++) {
+        float scale = 0, shift = 0;
+        for (int64_t r = start; r < end; r++) {
+          float g = d[r * dy.row + c];
+          scale += g * ((x[r * dim + first + c] - s.mean[r]) * s.rstd[r]);
+          shift += g;
+        }
+        gradient.w[first + c] += scale, gradient.b[first + c] += shift;
       }
-      dgamma[c] += scale, dbeta[c] += shift;
     }
   }
+}
+
+void TT_CPU(layer_norm)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, float *y) {
+  TT_CPU(norm_rows)(x, rows, dim, norm, s, true, tt_view_rows(y, dim));
+}
+
+void TT_CPU(layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
+                                 tt_statistics s, float *dx, tt_gradients gradient) {
+  // a view is written to nowhere here
+  TT_CPU(norm_rows_backward)
+  (tt_view_rows((float *)(uintptr_t)dy, dim), x, rows, dim, gamma, s, true, dx, gradient);
 }

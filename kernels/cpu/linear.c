@@ -1,25 +1,81 @@
-// Linear layers: OpenBLAS products over all rows at once.
+// Linear layers, a tile of rows at a time: alone, and at the end of a residual branch.
+#include "branch.h"
 #include "cpu.h"
-#include "vector.h"
 
-#include <cblas.h>
-#include <string.h>
+size_t TT_CPU(linear_scratch)(int in, int out, int length) {
+  int widest = in > out ? in : out;
+  return tt_panels_size(in, out) + tt_panels_size(out, in) + TT_CPU(tile_size)(widest, widest) +
+         TT_CPU(tile_size)(widest, widest) + tt_mask_rows_size(TT_ROWS_PAIRS, out, length) + 64;
+}
 
-void TT_CPU(linear)(const float *x, int64_t rows, int in, int out, const float *w, const float *b, float *y) {
+void TT_CPU(linear)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y, float *scratch) {
   if (rows == 0) return;
-  if (b != NULL) // the product then adds to the bias, which costs no extra pass over y
-    for (int64_t r = 0; r < rows; r++) memcpy(y + r * out, b, (size_t)out * sizeof *y);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, out, in, 1.0f, x, in, w, in,
-              b != NULL ? 1.0f : 0.0f, y, out);
+  TT_CPU(pack_transposed)(at.w, in, out, in, scratch);
+  int64_t height = TT_CPU(tile_height)(rows, in);
+  for (int64_t row = 0; row < rows; row += height) TT_CPU(panel_product)
+  (rows - row < height ? rows - row : height, out, in, tt_left_rows(x + row * in, in), scratch,
+   (int64_t)in * TT_PANEL, at.b, false, tt_target_rows(y + row * out, out));
 }
 
 void TT_CPU(linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
-                             float *dx, bool accumulate, float *dw, float *db) {
+                             float *dx, bool accumulate, tt_gradients gradient, float *scratch) {
   if (rows == 0) return;
-  if (dx != NULL)
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, in, out, 1.0f, dy, out, w, in,
-                accumulate ? 1.0f : 0.0f, dx, in);
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, (blasint)rows, 1.0f, dy, out, x, in, 1.0f, dw,
-              in);
-  if (db != NULL) TT_CPU(add_column_sums)(dy, rows, out, 1.0f, db);
+  int widest = in > out ? in : out;
+  int64_t height = TT_CPU(tile_height)(rows, widest);
+  float *panels = tt_cut_floats(&scratch, tt_panels_size(out, in));
+  tt_tile x_tile = {tt_cut_floats(&scratch, TT_CPU(tile_size)(in, widest)), height};
+  tt_tile dy_tile = {tt_cut_floats(&scratch, TT_CPU(tile_size)(out, widest)), height};
+  if (dx != NULL) TT_CPU(pack)(w, in, out, in, panels);
+  for (int64_t row = 0; row < rows; row += height) {
+    int64_t count = rows - row < height ? rows - row : height;
+    TT_CPU(tile_load)(x + row * in, in, count, in, x_tile);
+    TT_CPU(tile_load)(dy + row * out, out, count, out, dy_tile);
+    if (gradient.b != NULL) TT_CPU(tile_column_sums)(dy_tile, count, out, 1.0f, gradient.b);
+    TT_CPU(tile_weight_gradient)(count, out, in, dy_tile, x_tile, gradient.w, in);
+    if (dx != NULL) TT_CPU(panel_product)
+    (count, in, out, tt_left_tile(dy_tile), panels, (int64_t)out * TT_PANEL, NULL, accumulate,
+     tt_target_rows(dx + row * in, in));
+  }
+}
+
+void TT_CPU(linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
+                             tt_weights at, const float *residual, float *out, float *scratch) {
+  if (rows == 0) return;
+  int widest = in > out_dim ? in : out_dim;
+  int64_t height = TT_CPU(tile_height)(rows, widest);
+  float *panels = tt_cut_floats(&scratch, tt_panels_size(in, out_dim));
+  tt_tile branch = {tt_cut_floats(&scratch, TT_CPU(tile_size)(out_dim, widest)), height};
+  tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, out_dim, scratch);
+  TT_CPU(pack_transposed)(at.w, in, out_dim, in, panels);
+  for (int64_t row = 0; row < rows; row += height) {
+    int64_t count = rows - row < height ? rows - row : height;
+    TT_CPU(panel_product)
+    (count, out_dim, in, tt_left_rows(x + row * in, in), panels, (int64_t)in * TT_PANEL, at.b, false,
+     tt_target_tile(branch));
+    TT_CPU(branch_end)
+    (&mask, row, count, out_dim, branch, residual ? residual + row * out_dim : NULL, out + row * out_dim);
+  }
+}
+
+void TT_CPU(linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
+                                      int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
+                                      float *scratch) {
+  if (rows == 0) return;
+  int widest = in > out_dim ? in : out_dim;
+  int64_t height = TT_CPU(tile_height)(rows, widest);
+  float *panels = tt_cut_floats(&scratch, tt_panels_size(out_dim, in));
+  tt_tile branch = {tt_cut_floats(&scratch, TT_CPU(tile_size)(out_dim, widest)), height};
+  tt_tile x_tile = {tt_cut_floats(&scratch, TT_CPU(tile_size)(in, widest)), height};
+  tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, out_dim, scratch);
+  TT_CPU(pack)(w, in, out_dim, in, panels);
+  for (int64_t row = 0; row < rows; row += height) {
+    int64_t count = rows - row < height ? rows - row : height;
+    TT_CPU(branch_end_backward)(&mask, row, count, out_dim, dout + row * out_dim, branch);
+    TT_CPU(tile_load)(x + row * in, in, count, in, x_tile);
+    if (gradient.b != NULL) TT_CPU(tile_column_sums)(branch, count, out_dim, 1.0f, gradient.b);
+    TT_CPU(tile_weight_gradient)(count, out_dim, in, branch, x_tile, gradient.w, in);
+    TT_CPU(panel_product)
+    (count, in, out_dim, tt_left_tile(branch), panels, (int64_t)out_dim * TT_PANEL, NULL, false,
+     tt_target_rows(dx + row * in, in));
+  }
 }

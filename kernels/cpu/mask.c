@@ -117,6 +117,58 @@ void TT_CPU(mask_head)(const tt_mask_stream *stream, int head, int length, float
   }
 }
 
+// The factors of `count` columns from `first` on, all with the counters c1 and c2.
+static void draw_line(const tt_mask_stream *stream, uint32_t c1, uint32_t c2, int first, int count,
+                      float *mask) {
+  uint32_t i[TT_MASK_BLOCKS], j[TT_MASK_BLOCKS], block[TT_MASK_BLOCKS];
+  int blocks = (count + TT_MASK_WORDS - 1) / TT_MASK_WORDS;
+  for (int done = 0; done < blocks; done += TT_MASK_BLOCKS) {
+    int taken = blocks - done < TT_MASK_BLOCKS ? blocks - done : TT_MASK_BLOCKS, whole = (taken + 7) / 8 * 8;
+    for (int b = 0; b < whole; b++)
+      i[b] = c1, j[b] = c2, block[b] = (uint32_t)(first / TT_MASK_WORDS + done + b);
+    TT_CPU(mask_draw)(stream, taken, i, j, block, mask + done * TT_MASK_WORDS);
+  }
+}
+
+tt_mask_rows TT_CPU(mask_rows)(const tt_drop *drop, tt_dropout dropout, int columns, float *factors) {
+  if (dropout.probability == 0)
+    for (int c = 0; c < columns; c++) factors[c] = 1.0f;
+  return (tt_mask_rows){
+      .drop = drop, .dropout = dropout, .columns = columns, .molecule = -1, .factors = factors};
+}
+
+// Goes on to the molecule that has this row.
+static void find(tt_mask_rows *m, int64_t row) {
+  const tt_batch *b = m->drop->batch;
+  const int64_t *offset = m->drop->rows == TT_ROWS_TOKENS ? b->token_offset : b->pair_offset;
+  if (row < m->end) return;
+  do m->molecule++;
+  while (offset[m->molecule + 1] <= row);
+  m->first = offset[m->molecule], m->end = offset[m->molecule + 1];
+  m->stream = TT_CPU(mask_stream_of)(&m->dropout, b->sample[m->molecule]);
+  if (m->drop->rows != TT_ROWS_PAIRS_SHARED) return;
+  float *to = m->factors;
+  for (int j = 0; j < b->length[m->molecule]; j++, to += tt_mask_rows_size(TT_ROWS_PAIRS, m->columns, 0))
+    draw_line(&m->stream, 0, (uint32_t)j, 0, m->columns, to);
+}
+
+const float *TT_CPU(mask_slice)(tt_mask_rows *m, int64_t row, int first, int count) {
+  if (m->dropout.probability == 0) return m->factors;
+  find(m, row);
+  uint32_t at = (uint32_t)(row - m->first), length = (uint32_t)m->drop->batch->length[m->molecule];
+  bool pairs = m->drop->rows == TT_ROWS_PAIRS;
+  draw_line(&m->stream, pairs ? at / length : at, pairs ? at % length : 0, first, count, m->factors);
+  return m->factors;
+}
+
+const float *TT_CPU(mask_row)(tt_mask_rows *m, int64_t row) {
+  if (m->dropout.probability == 0 || m->drop->rows != TT_ROWS_PAIRS_SHARED)
+    return TT_CPU(mask_slice)(m, row, 0, m->columns);
+  find(m, row);
+  int64_t j = (row - m->first) % m->drop->batch->length[m->molecule];
+  return m->factors + j * (int64_t)tt_mask_rows_size(TT_ROWS_PAIRS, m->columns, 0);
+}
+
 void TT_CPU(mask_multiply)(int64_t count, const float *a, const float *b, float *out) {
   TT_INDEPENDENT
   for (int64_t e = 0; e < count; e++) out[e] = a[e] * b[e];

@@ -1,22 +1,59 @@
-// The outer product, factored: out_ij = f T_i b_j + s bias with T_i = W a_i (hidden, dim) and f = s / S.
-// Columns of the output outermost, and slabs of tokens: a slab's T and the columns of W it needs stay in the
-// second-level cache.
+// The outer product, factored: u_ij = f T_i b_j + s bias with T_i = W a_i (hidden, dim) and f = s / S; then
+// dropout and residual. Columns of the output outermost, a panel at a time, and slabs of tokens: a slab's T
+// and the columns of W it needs stay in the second-level cache.
 #include "cpu.h"
-#include "product.h"
-#include "vector.h"
+#include "mask.h"
+#include "tile.h"
 
-#include <cblas.h>
 #include <string.h>
 
-enum { COLUMNS = 64, SLAB = 48 };
+enum { SLAB = 48 };
 
-static int columns_of(int dim) {
-  return dim < COLUMNS ? dim : COLUMNS;
+// The columns of the output that are worked on, and scratch. V: W for these columns, (e, c, column); T:
+// (token of the slab, e, column); u: (j, column). For the backward, dV as V, dT: (e, token of the slab,
+// column); V again as panels (e and column, c), and T_i as panels (column, e).
+typedef struct {
+  int hidden, first, count;
+  float *v, *t, *u, *dv, *dt, *v_back, *t_back, *factors;
+} block;
+
+static int64_t matrix(int hidden) {
+  return (int64_t)hidden * hidden * TT_PANEL;
 }
 
-// V and dV (hidden * hidden, columns), T and dT (SLAB, hidden, columns)
-size_t TT_CPU(outer_product_scratch)(int hidden, int dim) {
-  return 2 * (size_t)hidden * columns_of(dim) * (size_t)(hidden + SLAB);
+size_t TT_CPU(outer_product_scratch)(int hidden, int length) {
+  return (size_t)(2 * matrix(hidden) + 2 * (int64_t)SLAB * hidden * TT_PANEL + (int64_t)length * TT_PANEL) +
+         tt_panels_size((int64_t)hidden * TT_PANEL, hidden) + tt_panels_size(TT_PANEL, hidden) + TT_PANEL +
+         128;
+}
+
+static block cut(int hidden, int length, float *scratch) {
+  block k = {.hidden = hidden};
+  k.v = tt_cut_floats(&scratch, (size_t)matrix(hidden));
+  k.t = tt_cut_floats(&scratch, (size_t)SLAB * (size_t)hidden * TT_PANEL);
+  k.u = tt_cut_floats(&scratch, (size_t)length * TT_PANEL);
+  k.factors = tt_cut_floats(&scratch, TT_PANEL);
+  k.dv = tt_cut_floats(&scratch, (size_t)matrix(hidden));
+  k.dt = tt_cut_floats(&scratch, (size_t)SLAB * (size_t)hidden * TT_PANEL);
+  k.v_back = tt_cut_floats(&scratch, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
+  k.t_back = scratch;
+  return k;
+}
+
+static void choose_columns(block *k, int first, int dim, const float *w) {
+  int64_t hidden = k->hidden;
+  k->first = first, k->count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+  for (int c = 0; c < hidden; c++) TT_CPU(transpose)
+  (k->count, k->hidden, w + first * hidden * hidden + c * hidden, hidden * hidden, false, k->v + c * TT_PANEL,
+   hidden * TT_PANEL);
+}
+
+// T of the tokens of a slab, from a (row of `a` every 2 * hidden)
+static void expand(const block *k, const float *a, int64_t tokens) {
+  int64_t hidden = k->hidden;
+  for (int e = 0; e < hidden; e++) TT_CPU(panel_product)
+  (tokens, k->count, k->hidden, tt_left_rows(a, 2 * hidden), k->v + e * hidden * TT_PANEL, 0, NULL, false,
+   (tt_target){k->t + e * TT_PANEL, hidden * TT_PANEL, 0, false});
 }
 
 static float bias_factor(const tt_batch *batch, int molecule) {
@@ -27,78 +64,113 @@ static float product_factor(const tt_batch *batch, int molecule) {
   return (float)(1.0 / (1e-3 * batch->scaling_length[molecule] + 1.0));
 }
 
-// T (tokens, hidden * columns) = a V, V the rows of W for these columns, transposed: (c, (e, column))
-static void expand(const float *ab, int64_t tokens, int hidden, int columns, const float *v, float *t) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)tokens, hidden * columns, hidden, 1.0f, ab,
-              2 * hidden, v, hidden * columns, 0.0f, t, hidden * columns);
+// A token's rows of the result: `pair` is its first one.
+static void finish(const block *k, tt_mask_rows *mask, int64_t pair, int length, int dim, float f, float s,
+                   const float *bias, const float *residual, float *out) {
+  for (int j = 0; j < length; j++) {
+    const float *factor = TT_CPU(mask_slice)(mask, pair + j, k->first, k->count), *u = k->u + j * TT_PANEL;
+    int64_t at = (pair + j) * dim + k->first;
+    float *to = out + at;
+    if (residual != NULL) {
+      const float *from = residual + at;
+      TT_INDEPENDENT
+      for (int c = 0; c < k->count; c++) to[c] = from[c] + factor[c] * (f * u[c] + s * bias[c]);
+    } else {
+      TT_INDEPENDENT
+      for (int c = 0; c < k->count; c++) to[c] = factor[c] * (f * u[c] + s * bias[c]);
+    }
+  }
 }
 
-static void fill_rows(int64_t rows, int columns, float scale, const float *bias, float *out,
-                      int64_t out_row) {
-  for (int64_t r = 0; r < rows; r++)
-    for (int c = 0; c < columns; c++) out[r * out_row + c] = scale * bias[c];
-}
-
-void TT_CPU(outer_product)(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w,
-                           const float *bias, float *out, float *scratch) {
-  for (int column = 0; column < dim; column += COLUMNS) {
-    int columns = dim - column < COLUMNS ? dim - column : COLUMNS;
-    float *v = scratch, *t = v + (int64_t)hidden * hidden * columns;
-    TT_CPU(transpose)
-    (columns, hidden * hidden, w + (int64_t)column * hidden * hidden, hidden * hidden, false, v, columns);
+void TT_CPU(outer_product)(const tt_drop *drop, int hidden, int dim, const float *ab, tt_weights at,
+                           const float *residual, float *out, float *scratch) {
+  const tt_batch *batch = drop->batch;
+  block k = cut(hidden, batch->max_length, scratch);
+  for (int first = 0; first < dim; first += TT_PANEL) {
+    choose_columns(&k, first, dim, at.w);
+    tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, k.count, k.factors);
     for (int64_t slab = 0; slab < batch->tokens; slab += SLAB) {
       int64_t end = slab + SLAB < batch->tokens ? slab + SLAB : batch->tokens;
-      expand(ab + slab * 2 * hidden, end - slab, hidden, columns, v, t);
+      expand(&k, ab + slab * 2 * hidden, end - slab);
       for (int64_t token = slab; token < end; token++) {
         int m = batch->token_molecule[token], length = batch->length[m];
-        int64_t first = batch->token_offset[m], pair = batch->pair_offset[m] + (token - first) * length;
-        tt_matrix b = {ab + first * 2 * hidden + hidden, 2 * hidden, 1};
-        tt_matrix ti = {t + (token - slab) * hidden * columns, columns, 1};
-        float *to = out + pair * dim + column;
-        fill_rows(length, columns, bias_factor(batch, m), bias + column, to, dim);
-        TT_CPU(product)(length, columns, hidden, product_factor(batch, m), b, ti, to, dim, true);
+        int64_t start = batch->token_offset[m], pair = batch->pair_offset[m] + (token - start) * length;
+        TT_CPU(panel_product)
+        (length, k.count, hidden, tt_left_rows(ab + start * 2 * hidden + hidden, 2 * hidden),
+         k.t + (token - slab) * hidden * TT_PANEL, 0, NULL, false, (tt_target){k.u, TT_PANEL, 0, false});
+        finish(&k, &mask, pair, length, dim, product_factor(batch, m), bias_factor(batch, m), at.b + first,
+               residual, out);
       }
     }
   }
 }
 
-void TT_CPU(outer_product_backward)(const tt_batch *batch, int hidden, int dim, const float *dout,
-                                    const float *ab, const float *w, float *dab, float *dw, float *dbias,
+// ---- backward ----
+
+// u = f * mask * dout of a token's rows
+static void start_backward(const block *k, tt_mask_rows *mask, int64_t pair, int length, int dim, float f,
+                           const float *dout) {
+  for (int j = 0; j < length; j++) {
+    const float *factor = TT_CPU(mask_slice)(mask, pair + j, k->first, k->count);
+    const float *from = dout + (pair + j) * dim + k->first;
+    float *u = k->u + j * TT_PANEL;
+    TT_INDEPENDENT
+    for (int c = 0; c < k->count; c++) u[c] = f * factor[c] * from[c];
+  }
+}
+
+// From u: the token's dT, and what it adds to db of its molecule, whose a and b start at `ab`.
+static void token_backward(const block *k, int length, int64_t token, const float *ab, float *dab) {
+  int hidden = k->hidden, count = k->count;
+  TT_CPU(panel_product)
+  (hidden, count, length, tt_left_transposed(ab + hidden, 2 * hidden), k->u, 0, NULL, false,
+   (tt_target){k->dt + token * TT_PANEL, SLAB * TT_PANEL, 0, false});
+  TT_CPU(pack_transposed)(k->t + token * hidden * TT_PANEL, TT_PANEL, hidden, count, k->t_back);
+  TT_CPU(panel_product)
+  (length, hidden, count, tt_left_rows(k->u, TT_PANEL), k->t_back, (int64_t)count * TT_PANEL, NULL, true,
+   tt_target_rows(dab + hidden, 2 * hidden));
+}
+
+// From dT of a slab: da, and what it adds to dV.
+static void slab_backward(const block *k, int64_t tokens, bool add, const float *ab, float *dab) {
+  int64_t hidden = k->hidden, depth = hidden * k->count;
+  TT_CPU(panel_product)
+  (tokens, k->hidden, (int)depth, (tt_left){k->dt, TT_PANEL, 1, k->count, SLAB * TT_PANEL}, k->v_back,
+   depth * TT_PANEL, NULL, true, tt_target_rows(dab, 2 * hidden));
+  for (int e = 0; e < hidden; e++) TT_CPU(panel_product)
+  (hidden, k->count, (int)tokens, tt_left_transposed(ab, 2 * hidden), k->dt + e * SLAB * TT_PANEL, 0, NULL,
+   add, (tt_target){k->dv + e * hidden * TT_PANEL, TT_PANEL, 0, false});
+}
+
+void TT_CPU(outer_product_backward)(const tt_drop *drop, int hidden, int dim, const float *dout,
+                                    const float *ab, const float *w, float *dab, tt_gradients gradient,
                                     float *scratch) {
-  memset(dab, 0, (size_t)batch->tokens * 2 * hidden * sizeof *dab);
-  for (int m = 0; m < batch->molecules; m++) TT_CPU(add_column_sums)
-  (dout + batch->pair_offset[m] * dim, (int64_t)batch->length[m] * batch->length[m], dim,
-   bias_factor(batch, m), dbias);
-  for (int column = 0; column < dim; column += COLUMNS) {
-    int columns = dim - column < COLUMNS ? dim - column : COLUMNS, wide = hidden * columns;
-    float *v = scratch, *dv = v + (int64_t)hidden * wide, *t = dv + (int64_t)hidden * wide,
-          *dt = t + SLAB * (int64_t)wide;
-    TT_CPU(transpose)
-    (columns, hidden * hidden, w + (int64_t)column * hidden * hidden, hidden * hidden, false, v, columns);
-    memset(dv, 0, (size_t)hidden * wide * sizeof *dv);
+  const tt_batch *batch = drop->batch;
+  int64_t row = 2 * hidden, area = (int64_t)hidden * hidden;
+  block k = cut(hidden, batch->max_length, scratch);
+  memset(dab, 0, (size_t)(batch->tokens * row) * sizeof *dab);
+  for (int first = 0; first < dim; first += TT_PANEL) {
+    choose_columns(&k, first, dim, w);
+    for (int e = 0; e < hidden; e++) // a column of panels for each panel of c
+      for (int c = 0; c < hidden; c += TT_PANEL) TT_CPU(transpose)
+    (hidden - c < TT_PANEL ? hidden - c : TT_PANEL, k.count, k.v + ((int64_t)e * hidden + c) * TT_PANEL,
+     TT_PANEL, false, k.v_back + ((int64_t)c / TT_PANEL * hidden + e) * k.count * TT_PANEL, TT_PANEL);
+    tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, k.count, k.factors);
     for (int64_t slab = 0; slab < batch->tokens; slab += SLAB) {
       int64_t end = slab + SLAB < batch->tokens ? slab + SLAB : batch->tokens;
-      expand(ab + slab * 2 * hidden, end - slab, hidden, columns, v, t);
+      expand(&k, ab + slab * row, end - slab);
       for (int64_t token = slab; token < end; token++) {
         int m = batch->token_molecule[token], length = batch->length[m];
-        int64_t first = batch->token_offset[m], pair = batch->pair_offset[m] + (token - first) * length;
-        float factor = product_factor(batch, m);
-        tt_matrix gradient = {dout + pair * dim + column, dim, 1};
-        tt_matrix b_transposed = {ab + first * 2 * hidden + hidden, 1, 2 * hidden};
-        tt_matrix t_transposed = {t + (token - slab) * wide, 1, columns};
-        TT_CPU(product)
-        (hidden, columns, length, factor, b_transposed, gradient, dt + (token - slab) * wide, columns, false);
-        TT_CPU(product)
-        (length, hidden, columns, factor, gradient, t_transposed, dab + first * 2 * hidden + hidden,
-         2 * hidden, true);
+        int64_t start = batch->token_offset[m], pair = batch->pair_offset[m] + (token - start) * length;
+        start_backward(&k, &mask, pair, length, dim, product_factor(batch, m), dout);
+        TT_CPU(tile_column_sums) // the bias was multiplied by s = S f
+        ((tt_tile){k.u, length}, length, k.count, (float)batch->scaling_length[m], gradient.b + first);
+        token_backward(&k, length, token - slab, ab + start * row, dab + start * row);
       }
-      blasint tokens = (blasint)(end - slab);
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tokens, hidden, wide, 1.0f, dt, wide, v, wide,
-                  1.0f, dab + slab * 2 * hidden, 2 * hidden);
-      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, hidden, wide, tokens, 1.0f, ab + slab * 2 * hidden,
-                  2 * hidden, dt, wide, 1.0f, dv, wide);
+      slab_backward(&k, end - slab, slab > 0, ab + slab * row, dab + slab * row);
     }
-    TT_CPU(transpose)
-    (hidden * hidden, columns, dv, columns, true, dw + (int64_t)column * hidden * hidden, hidden * hidden);
+    for (int c = 0; c < hidden; c++) TT_CPU(transpose)
+    (hidden, k.count, k.dv + c * TT_PANEL, hidden * TT_PANEL, true,
+     gradient.w + first * area + (int64_t)c * hidden, (int64_t)area);
   }
 }

@@ -5,11 +5,27 @@ static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
 }
 
-static size_t scratch(int length, int heads, int pair_hidden, int pair_dim) {
-  size_t size = TT_CPU(attention_scratch)(length);
-  size = larger(size, TT_CPU(movement_scratch)(length, heads));
-  size = larger(size, TT_CPU(outer_product_scratch)(pair_hidden, pair_dim));
-  return larger(size, TT_CPU(triangle_scratch)(length));
+static size_t scratch(const tt_sizes *k) {
+  int embed = k->embed_dim, pair = k->pair_dim, hidden = k->pair_hidden, wide = pair > embed ? pair : embed;
+  int tokens[] = {3 * embed}, pairs[] = {2 * hidden, 2 * hidden, pair}, one[] = {wide};
+  size_t sizes[] = {
+      TT_CPU(attention_scratch)(k->length),
+      TT_CPU(movement_scratch)(k->length, k->heads),
+      TT_CPU(linear_scratch)(wide > TT_GAUSSIANS ? wide : TT_GAUSSIANS,
+                             wide > TT_GAUSSIANS ? wide : TT_GAUSSIANS, k->length),
+      TT_CPU(norm_linear_scratch)(embed, tokens, 1),
+      TT_CPU(norm_linear_scratch)(pair, pairs, 3),
+      TT_CPU(norm_linear_scratch)(wide, one, 1),
+      TT_CPU(norm_linear_scratch)(embed, &pairs[0], 1),
+      TT_CPU(ffn_scratch)(embed, k->ffn_dim),
+      TT_CPU(ffn_scratch)(pair, pair),
+      TT_CPU(outer_product_scratch)(hidden, k->length),
+      TT_CPU(triangle_scratch)(k->length),
+      TT_CPU(triangle_out_scratch)(hidden, pair, k->length),
+  };
+  size_t most = 0;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) most = larger(most, sizes[i]);
+  return most;
 }
 
 const tt_ops TT_CPU(ops) = {
@@ -18,13 +34,15 @@ const tt_ops TT_CPU(ops) = {
     .linear = TT_CPU(linear),
     .linear_backward = TT_CPU(linear_backward),
     .layer_norm = TT_CPU(layer_norm),
-    .layer_norm_apply = TT_CPU(layer_norm_apply),
     .layer_norm_backward = TT_CPU(layer_norm_backward),
     .gelu = TT_CPU(gelu),
     .gelu_backward = TT_CPU(gelu_backward),
-    .dropout = TT_CPU(dropout),
-    .gate_add = TT_CPU(gate_add),
-    .gate_backward = TT_CPU(gate_backward),
+    .norm_linear = TT_CPU(norm_linear),
+    .norm_linear_backward = TT_CPU(norm_linear_backward),
+    .linear_residual = TT_CPU(linear_residual),
+    .linear_residual_backward = TT_CPU(linear_residual_backward),
+    .ffn = TT_CPU(ffn),
+    .ffn_backward = TT_CPU(ffn_backward),
     .embed_tokens = TT_CPU(embed_tokens),
     .embed_tokens_backward = TT_CPU(embed_tokens_backward),
     .embed_pairs = TT_CPU(embed_pairs),
@@ -44,12 +62,15 @@ const tt_ops TT_CPU(ops) = {
     .outer_product_backward = TT_CPU(outer_product_backward),
     .triangle = TT_CPU(triangle),
     .triangle_backward = TT_CPU(triangle_backward),
+    .triangle_out = TT_CPU(triangle_out),
+    .triangle_out_backward = TT_CPU(triangle_out_backward),
     .gather_masked = TT_CPU(gather_masked),
     .scatter_masked = TT_CPU(scatter_masked),
     .cross_entropy = TT_CPU(cross_entropy),
     .position_losses = TT_CPU(position_losses),
     .copy = TT_CPU(copy),
     .zero = TT_CPU(zero),
+    .library_product = TT_CPU(library_product),
     .add = TT_CPU(add),
     .sum_squares = TT_CPU(sum_squares),
     .adam = TT_CPU(adam),

@@ -136,6 +136,13 @@ static TT_INLINE float tt_gelu(float x) {
   return x * distribution;
 }
 
+static TT_INLINE void tt_gelu_both(float x, float *value, float *slope) {
+  float density, distribution;
+  tt_normal(x, &density, &distribution);
+  *value = x * distribution;
+  *slope = distribution + x * (0.398942280f * density);
+}
+
 // d gelu / dx = Phi(x) + x phi(x)
 static TT_INLINE float tt_gelu_slope(float x) {
   float density, distribution;

@@ -28,42 +28,99 @@ typedef struct {
 
 typedef enum { TT_ROWS_TOKENS, TT_ROWS_PAIRS, TT_ROWS_PAIRS_SHARED } tt_rows;
 
+// The rows that dropout is drawn for, and whose molecules it names.
+typedef struct {
+  const tt_batch *batch;
+  tt_rows rows;
+  tt_dropout dropout;
+} tt_drop;
+
+// A weight matrix and bias, or a LayerNorm's gamma and beta; and their gradients. A bias may be NULL.
+typedef struct {
+  const float *w, *b;
+} tt_weights;
+typedef struct {
+  float *w, *b;
+} tt_gradients;
+
+// Mean and 1 / standard deviation of each row of a LayerNorm (eps 1e-5, biased variance).
+typedef struct {
+  float *mean, *rstd;
+} tt_statistics;
+
+// One of the maps that read the same normalised row: y (rows, out) = LN(x) W^T + b; and its backward.
+typedef struct {
+  int out;
+  tt_weights at;
+  float *y;
+} tt_map;
+typedef struct {
+  int out;
+  tt_weights at;
+  const float *dy;
+  tt_gradients gradient;
+} tt_map_gradient;
+enum { TT_MOST_MAPS = 3 };
+
+// A feed-forward branch: dropout(W2 inner_dropout(GELU(W1 LN(x) + b1)) + b2), W1 (hidden, dim), W2 (dim,
+// hidden). Both dropouts are drawn for the rows of `drop`.
+typedef struct {
+  tt_drop drop;
+  tt_dropout inner;
+  int64_t rows;
+  int dim, hidden;
+  tt_weights norm, first, second;
+} tt_ffn;
+
+// What scratch() is sized by: the largest of everything that will be passed.
+typedef struct {
+  int length, heads, embed_dim, ffn_dim, pair_dim, pair_hidden;
+  int64_t tokens, pairs;
+} tt_sizes;
+
 typedef struct {
   const char *name;
   bool deterministic;
 
   // ---- dense ----
-  // y (rows, out) = x W^T + b; b may be NULL
-  void (*linear)(const float *x, int64_t rows, int in, int out, const float *w, const float *b, float *y);
-  // dx = dy W (or += when `accumulate`; dx may be NULL), dw += dy^T x, db += column sums of dy (db may be
-  // NULL)
+  // `scratch` of these and all operations below: the same pointer, of scratch(sizes) floats.
+  // y (rows, out) = x W^T + b
+  void (*linear)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y, float *scratch);
+  // dx = dy W (or += when `accumulate`; dx may be NULL), dw += dy^T x, db += column sums of dy
   void (*linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
-                          float *dx, bool accumulate, float *dw, float *db);
-  // LayerNorm, eps 1e-5, biased variance; mean and rstd (rows) are outputs
-  void (*layer_norm)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta, float *y,
-                     float *mean, float *rstd);
-  // y again, from saved mean and rstd
-  void (*layer_norm_apply)(const float *x, int64_t rows, int dim, const float *gamma, const float *beta,
-                           const float *mean, const float *rstd, float *y);
+                          float *dx, bool accumulate, tt_gradients gradient, float *scratch);
+  // y = LN(x); the statistics are outputs
+  void (*layer_norm)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, float *y);
   // dx += gradient (a residual's gradient is usually there already), dgamma +=, dbeta +=
   void (*layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
-                              const float *mean, const float *rstd, float *dx, float *dgamma, float *dbeta);
+                              tt_statistics s, float *dx, tt_gradients gradient);
   // exact (erf) GELU; y may be x
   void (*gelu)(const float *x, int64_t count, float *y);
   // d *= gelu'(x), in place
   void (*gelu_backward)(const float *x, int64_t count, float *d);
 
-  // ---- dropout and residuals ----
-  // out = mask * in, or out += mask * in when `accumulate`; rows x dim; in may be out when not accumulating
-  void (*dropout)(const tt_batch *batch, tt_rows rows, const tt_dropout *d, int dim, const float *in,
-                  float *out, bool accumulate);
-  // triangle output: pair += mask * gate * u, mask of kind TT_ROWS_PAIRS_SHARED
-  void (*gate_add)(const tt_batch *batch, const tt_dropout *d, int dim, const float *gate, const float *u,
-                   float *pair);
-  // dgate = mask * dpair * u, du = mask * dpair * gate; dgate may be gate and du may be u (element-wise in
-  // place)
-  void (*gate_backward)(const tt_batch *batch, const tt_dropout *d, int dim, const float *dpair,
-                        const float *gate, const float *u, float *dgate, float *du);
+  // ---- fused steps of a block ----
+  // One to TT_MOST_MAPS maps of LN(x), x (rows, dim); the statistics are outputs
+  void (*norm_linear)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                      const tt_map *maps, int count, float *scratch);
+  // dx +=, from the dy of every map; LN(x) is computed again
+  void (*norm_linear_backward)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                               const tt_map_gradient *maps, int count, float *dx, tt_gradients dnorm,
+                               float *scratch);
+  // out (rows, out_dim) = residual + dropout(x W^T + b), x (rows, in). residual may be NULL (nothing) or out.
+  void (*linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
+                          tt_weights at, const float *residual, float *out, float *scratch);
+  // dx (rows, in), dw +=, db +=; dout is also the residual's gradient and stays as it is
+  void (*linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
+                                   int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
+                                   float *scratch);
+  // out = residual + branch(x); h (rows, hidden; before GELU) and the statistics are outputs. residual is x
+  // or NULL (nothing).
+  void (*ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s, float *out,
+              float *scratch);
+  // d (rows, dim): dout on entry, dx (through the residual and the branch) on return
+  void (*ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
+                       tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch);
 
   // ---- embedding ----
   // x_i = sum_k atom[atom_input_ik] + degree[degree_i] + token[token_i]; x_0 = vnode. Tables (512|128|128|1,
@@ -116,23 +173,32 @@ typedef struct {
                             float *dprob, float *dqkv, float *dforce, float *scratch);
 
   // ---- pair track ----
-  // Floats of scratch that outer_product*, triangle*, attention* and movement* may use; the same pointer is
-  // passed to each. `length` is the longest L.
-  size_t (*scratch)(int length, int heads, int pair_hidden, int pair_dim);
-  // [a_i, b_i] = ab (T, 2C); out_ij = s (W vec(a_i b_j^T) / S + bias), s = 1 / (1e-3 + 1/S); W (P, C*C),
-  // element c*C+e multiplies a_ic b_je. Factored: T_i = W a_i once a token, then T_i b_j; never the (R, C*C)
-  // tensor.
-  void (*outer_product)(const tt_batch *batch, int hidden, int dim, const float *ab, const float *w,
-                        const float *bias, float *out, float *scratch);
-  void (*outer_product_backward)(const tt_batch *batch, int hidden, int dim, const float *dout,
-                                 const float *ab, const float *w, float *dab, float *dw, float *dbias,
-                                 float *scratch);
+  size_t (*scratch)(const tt_sizes *sizes);
+  // out_ij = residual_ij + dropout(s (W vec(a_i b_j^T) / S + bias)), [a_i, b_i] = ab (T, 2C), s = 1 / (1e-3 +
+  // 1/S); W (P, C*C), element c*C+e multiplies a_ic b_je. Factored: T_i = W a_i once a token, then T_i b_j;
+  // never the (R, C*C) tensor. residual may be NULL (nothing) or out. drop: TT_ROWS_PAIRS.
+  void (*outer_product)(const tt_drop *drop, int hidden, int dim, const float *ab, tt_weights at,
+                        const float *residual, float *out, float *scratch);
+  // dab (T, 2C), dw +=, dbias +=; dout is also the residual's gradient and stays as it is
+  void (*outer_product_backward)(const tt_drop *drop, int hidden, int dim, const float *dout, const float *ab,
+                                 const float *w, float *dab, tt_gradients gradient, float *scratch);
   // [a, b]_ij = p_ij * sigmoid(g_ij) / sqrt(S), p and g (R, 2C); t_ijc = sum_k a_ikc b_jkc + sum_k a_kic
   // b_kjc, (R, C)
   void (*triangle)(const tt_batch *batch, int hidden, const float *p, const float *g, float *t,
                    float *scratch);
   void (*triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g,
                             const float *dt, float *dp, float *dg, float *scratch);
+  // out = residual + dropout(gate * (LN(t) W^T + b)), t (R, C), gate (R, P); the statistics are outputs.
+  // residual may be NULL (nothing) or out. drop: TT_ROWS_PAIRS_SHARED.
+  void (*triangle_out)(const tt_drop *drop, int hidden, int dim, const float *t, tt_weights norm,
+                       tt_statistics s, tt_weights at, const float *gate, const float *residual, float *out,
+                       float *scratch);
+  // dgate (R, P), dt (R, C), gradients of norm and map +=; dout is also the residual's gradient and stays as
+  // it is. dgate may be gate.
+  void (*triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const float *dout, const float *t,
+                                tt_weights norm, tt_statistics s, tt_weights at, const float *gate,
+                                float *dgate, float *dt, tt_gradients dnorm, tt_gradients gradient,
+                                float *scratch);
 
   // ---- heads and losses ----
   void (*gather_masked)(const tt_batch *batch, int dim, const float *x, float *y);    // y (masked, dim)
@@ -152,6 +218,8 @@ typedef struct {
   // ---- flat arrays, and the optimizer ----
   void (*copy)(const float *x, int64_t count, float *y);
   void (*zero)(float *x, int64_t count);
+  // z = x y, all (n, n), by the platform's product library: what benchmarks compare with
+  void (*library_product)(int n, const float *x, const float *y, float *z);
   void (*add)(const float *x, int64_t count, float *y); // y += x
   double (*sum_squares)(const float *x, int64_t count); // in double, fixed order
   // Adam with decoupled decay: g = clip * grad; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;

@@ -5,10 +5,6 @@
 #include "model/model.h"
 #include "model/places.h"
 
-typedef struct {
-  float *mean, *rstd;
-} tt_statistics;
-
 // What the backward of one layer needs; the rest is computed again.
 typedef struct {
   float *x, *pair;              // inputs (T, D), (R, P); layer l + 1's are layer l's outputs
@@ -44,12 +40,12 @@ struct tt_model {
   tt_layer_activations *layers;       // L + 1; the last one has only x and pair
   float *move_qkv, *move_prob, *move; // (T, 3D), (R * H), (T, 3)
   tt_statistics move_norm, move_pair_norm, lm_norm;
-  float *lm_x, *lm_h, *logits;          // (masked, D), (masked, D), (masked, 128); rows up to T
-  float *dx, *dpair;                    // running gradients (T, D), (R, P)
-  float *token1, *token2, *token3;      // temporaries (T, max(3D, F))
-  float *pair1, *pair2, *pair3, *pair4; // temporaries (R, max(P, 128))
-  float *pair_c1, *pair_c2;             // temporaries (R, 2C)
-  float *bias, *dprob;                  // (R, H) each
+  float *lm_x, *lm_h, *logits;        // (masked, D), (masked, D), (masked, 128); rows up to T
+  float *dx, *dpair;                  // running gradients (T, D), (R, P)
+  float *token1, *token2;             // temporaries (T, max(3D, 2C, 128))
+  float *pair1, *pair2;               // temporaries (R, max(P, 128))
+  float *pair_c1, *pair_c2, *pair_c3; // temporaries (R, 2C), (R, 2C), (R, C)
+  float *bias, *dprob;                // (R, H) each
   float *scratch;
 };
 
@@ -98,18 +94,19 @@ static inline void tt_show_gradient(const tt_pass *p, const char *name, tt_probe
 void tt_show_layer(const tt_pass *p, bool gradient, int layer, const char *name, tt_probe_rows rows, int dim,
                    const float *data);
 
-// y = LN(x), keeping the statistics; the same again from them; and backward (dx +=).
-void tt_norm(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s,
-             float *y);
-void tt_norm_again(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s,
-                   float *y);
-void tt_norm_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim, tt_affine at,
-                      tt_statistics s, float *dx);
-// y = x W^T + b, and backward; `accumulate`: dx +=.
-void tt_affine_forward(const tt_pass *p, const float *x, int64_t rows, int in, int out, tt_affine at,
-                       float *y);
-void tt_affine_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int in, int out,
-                        tt_affine at, float *dx, bool accumulate);
+// Weights and gradients at a place.
+static inline tt_weights tt_at(const tt_pass *p, tt_affine at) {
+  return (tt_weights){p->w + at.w, p->w + at.b};
+}
+static inline tt_gradients tt_gradients_at(const tt_pass *p, tt_affine at) {
+  return (tt_gradients){p->g + at.w, p->g + at.b};
+}
+
+// y (rows, out) = LN(x) W^T + b, keeping the statistics; its backward (dx +=). Without a bias: `at`.b < 0.
+void tt_norm_map(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine norm, tt_statistics s,
+                 int out, tt_affine at, float *y);
+void tt_norm_map_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim,
+                          tt_affine norm, tt_statistics s, int out, tt_affine at, float *dx);
 
 // ---- the steps of a pass ----
 void tt_embedding_forward(const tt_pass *p);

@@ -16,15 +16,16 @@ void tt_embedding_forward(const tt_pass *p) {
 
   p->ops->gaussian(b, p->w + at->mul, p->w + at->bias, m->means, m->gaussian_std, m->gaussian);
   tt_show(p, "gaussian", TT_PROBE_ATOM_PAIRS, TT_GAUSSIANS, m->gaussian);
-  tt_affine_forward(p, m->gaussian, b->atom_pairs, TT_GAUSSIANS, TT_GAUSSIANS, at->gauss1, m->gauss_h);
+  p->ops->linear(m->gaussian, b->atom_pairs, TT_GAUSSIANS, TT_GAUSSIANS, tt_at(p, at->gauss1), m->gauss_h,
+                 m->scratch);
   p->ops->gelu(m->gauss_h, b->atom_pairs * TT_GAUSSIANS, m->pair1);
-  tt_affine_forward(p, m->pair1, b->atom_pairs, TT_GAUSSIANS, P, at->gauss2, m->pair2);
+  p->ops->linear(m->pair1, b->atom_pairs, TT_GAUSSIANS, P, tt_at(p, at->gauss2), m->pair2, m->scratch);
   tt_show(p, "pair_3d", TT_PROBE_ATOM_PAIRS, P, m->pair2);
   p->ops->atom_pairs_add(b, P, m->pair2, m->pair_embed);
   tt_show(p, "pair_embed", TT_PROBE_PAIRS, P, m->pair_embed);
 
-  tt_norm(p, m->x_embed, b->tokens, D, at->norm, m->x_norm, m->layers[0].x);
-  tt_norm(p, m->pair_embed, b->pairs, P, at->pair_norm, m->pair_norm, m->layers[0].pair);
+  p->ops->layer_norm(m->x_embed, b->tokens, D, tt_at(p, at->norm), m->x_norm, m->layers[0].x);
+  p->ops->layer_norm(m->pair_embed, b->pairs, P, tt_at(p, at->pair_norm), m->pair_norm, m->layers[0].pair);
   tt_show(p, "x_in", TT_PROBE_TOKENS, D, m->layers[0].x);
   tt_show(p, "pair_in", TT_PROBE_PAIRS, P, m->layers[0].pair);
 }
@@ -35,22 +36,27 @@ void tt_embedding_backward(const tt_pass *p) {
   const tt_batch *b = p->batch;
   int D = m->config.embed_dim, P = m->config.pair_dim;
 
-  float *dx = m->token1, *dpair = m->pair1, *da = m->pair2, *dh = m->pair3;
+  float *dx = m->token1, *dpair = m->pair1, *da = m->pair2, *y = m->pair1,
+        *dh = m->dpair; // the layers are done with it
   p->ops->zero(dx, b->tokens * D);
-  tt_norm_backward(p, m->dx, m->x_embed, b->tokens, D, at->norm, m->x_norm, dx);
+  p->ops->layer_norm_backward(m->dx, m->x_embed, b->tokens, D, p->w + at->norm.w, m->x_norm, dx,
+                              tt_gradients_at(p, at->norm));
   tt_show_gradient(p, "x_embed", TT_PROBE_TOKENS, D, dx);
   p->ops->embed_tokens_backward(b, D, dx, p->g + at->token, p->g + at->atom, p->g + at->degree,
                                 p->g + at->vnode);
 
   p->ops->zero(dpair, b->pairs * P);
-  tt_norm_backward(p, m->dpair, m->pair_embed, b->pairs, P, at->pair_norm, m->pair_norm, dpair);
+  p->ops->layer_norm_backward(m->dpair, m->pair_embed, b->pairs, P, p->w + at->pair_norm.w, m->pair_norm,
+                              dpair, tt_gradients_at(p, at->pair_norm));
   p->ops->embed_pairs_backward(b, P, dpair, p->g + at->path, p->g + at->edge, p->g + at->pair_vnode);
   p->ops->atom_pairs_get(b, P, dpair, da);
   tt_show_gradient(p, "pair_3d", TT_PROBE_ATOM_PAIRS, P, da);
-  p->ops->gelu(m->gauss_h, b->atom_pairs * TT_GAUSSIANS, m->pair1);
-  tt_affine_backward(p, da, m->pair1, b->atom_pairs, TT_GAUSSIANS, P, at->gauss2, dh, false);
+  p->ops->gelu(m->gauss_h, b->atom_pairs * TT_GAUSSIANS, y);
+  p->ops->linear_backward(da, y, b->atom_pairs, TT_GAUSSIANS, P, p->w + at->gauss2.w, dh, false,
+                          tt_gradients_at(p, at->gauss2), m->scratch);
   p->ops->gelu_backward(m->gauss_h, b->atom_pairs * TT_GAUSSIANS, dh);
-  tt_affine_backward(p, dh, m->gaussian, b->atom_pairs, TT_GAUSSIANS, TT_GAUSSIANS, at->gauss1, da, false);
+  p->ops->linear_backward(dh, m->gaussian, b->atom_pairs, TT_GAUSSIANS, TT_GAUSSIANS, p->w + at->gauss1.w, da,
+                          false, tt_gradients_at(p, at->gauss1), m->scratch);
   p->ops->gaussian_backward(b, p->w + at->mul, p->w + at->bias, m->means, m->gaussian_std, da, p->g + at->mul,
                             p->g + at->bias);
 }

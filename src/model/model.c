@@ -104,8 +104,7 @@ static void cut_layer(cutter *c, const tt_model_config *k, tt_layer_activations 
 static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int length) {
   const tt_model_config *k = &m->config;
   int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden, H = k->heads;
-  int64_t token_wide = largest(largest(3 * D, k->ffn_dim), largest(2 * C, TT_TOKENS));
-  int64_t pair_wide = largest(largest(P, TT_GAUSSIANS), 2 * C);
+  int64_t token_wide = largest(3 * D, largest(2 * C, TT_TOKENS)), pair_wide = largest(P, TT_GAUSSIANS);
   m->x_embed = cut(c, T, D);
   m->pair_embed = cut(c, R, P);
   m->x_norm = cut_statistics(c, T);
@@ -127,19 +126,18 @@ static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int
   m->lm_h = cut(c, T, D);
   m->logits = cut(c, T, TT_TOKENS);
   m->dx = cut(c, T, D);
-  m->dpair = cut(c, R, P);
+  m->dpair = cut(c, R, pair_wide);
   m->token1 = cut(c, T, token_wide);
   m->token2 = cut(c, T, token_wide);
-  m->token3 = cut(c, T, token_wide);
   m->pair1 = cut(c, R, pair_wide);
   m->pair2 = cut(c, R, pair_wide);
-  m->pair3 = cut(c, R, pair_wide);
-  m->pair4 = cut(c, R, pair_wide);
   m->pair_c1 = cut(c, R, 2 * C);
   m->pair_c2 = cut(c, R, 2 * C);
+  m->pair_c3 = cut(c, R, C);
   m->bias = cut(c, R, H);
   m->dprob = cut(c, R, H);
-  m->scratch = cut(c, (int64_t)m->ops->scratch(length, k->heads, k->pair_hidden, k->pair_dim), 1);
+  tt_sizes sizes = {length, k->heads, k->embed_dim, k->ffn_dim, k->pair_dim, k->pair_hidden, T, R};
+  m->scratch = cut(c, (int64_t)m->ops->scratch(&sizes), 1);
 }
 
 static tt_status prepare(tt_model *m, const tt_batch *b) {

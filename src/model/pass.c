@@ -1,4 +1,4 @@
-// What the steps of a pass share: affine maps and LayerNorms at their places, and the probe.
+// What the steps of a pass share: one map of a normalised row at its place, and the probe.
 #include <stdio.h>
 
 #include "model/activations.h"
@@ -11,27 +11,15 @@ void tt_show_layer(const tt_pass *p, bool gradient, int layer, const char *name,
   p->m->probe(p->m->probe_context, full, gradient, rows, dim, data);
 }
 
-void tt_norm(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s,
-             float *y) {
-  p->ops->layer_norm(x, rows, dim, p->w + at.w, p->w + at.b, y, s.mean, s.rstd);
+void tt_norm_map(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine norm, tt_statistics s,
+                 int out, tt_affine at, float *y) {
+  tt_map map = {out, {p->w + at.w, at.b < 0 ? NULL : p->w + at.b}, y};
+  p->ops->norm_linear(x, rows, dim, tt_at(p, norm), s, &map, 1, p->m->scratch);
 }
 
-void tt_norm_again(const tt_pass *p, const float *x, int64_t rows, int dim, tt_affine at, tt_statistics s,
-                   float *y) {
-  p->ops->layer_norm_apply(x, rows, dim, p->w + at.w, p->w + at.b, s.mean, s.rstd, y);
-}
-
-void tt_norm_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim, tt_affine at,
-                      tt_statistics s, float *dx) {
-  p->ops->layer_norm_backward(dy, x, rows, dim, p->w + at.w, s.mean, s.rstd, dx, p->g + at.w, p->g + at.b);
-}
-
-void tt_affine_forward(const tt_pass *p, const float *x, int64_t rows, int in, int out, tt_affine at,
-                       float *y) {
-  p->ops->linear(x, rows, in, out, p->w + at.w, p->w + at.b, y);
-}
-
-void tt_affine_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int in, int out,
-                        tt_affine at, float *dx, bool accumulate) {
-  p->ops->linear_backward(dy, x, rows, in, out, p->w + at.w, dx, accumulate, p->g + at.w, p->g + at.b);
+void tt_norm_map_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim,
+                          tt_affine norm, tt_statistics s, int out, tt_affine at, float *dx) {
+  tt_map_gradient map = {out, {p->w + at.w, NULL}, dy, {p->g + at.w, at.b < 0 ? NULL : p->g + at.b}};
+  p->ops->norm_linear_backward(x, rows, dim, tt_at(p, norm), s, &map, 1, dx, tt_gradients_at(p, norm),
+                               p->m->scratch);
 }

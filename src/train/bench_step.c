@@ -19,12 +19,12 @@ static tt_status sgemm_rate(const tt_trainer *t, double *rate) {
   TT_TRY(tt_comm_agree(t->comm, status));
   for (size_t i = 0; i < 2 * n * n; i++) x[i] = (float)(i % 7) - 3;
   float *w = x + n * n, *y = w + n * n;
-  t->ops->linear(x, SGEMM_SIZE, SGEMM_SIZE, SGEMM_SIZE, w, NULL, y); // warms up
+  t->ops->library_product(SGEMM_SIZE, x, w, y); // warms up
   status = tt_comm_barrier(t->comm);
   double begun = tt_now(), seconds = 0;
   int products = 0;
   while (status == TT_OK && seconds < SGEMM_SECONDS) {
-    t->ops->linear(x, SGEMM_SIZE, SGEMM_SIZE, SGEMM_SIZE, w, NULL, y);
+    t->ops->library_product(SGEMM_SIZE, x, w, y);
     products++;
     seconds = tt_now() - begun;
   }

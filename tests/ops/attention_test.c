@@ -8,7 +8,8 @@ static const tt_dropout tenth = {.probability = 0.1, .seed = 5, .step = 9, .laye
 static const tt_dropout none = {.probability = 0};
 
 static float *scratch_new(int heads) {
-  return array_new((int64_t)ops->scratch(batch.max_length, heads, 1, 1), NAN);
+  tt_sizes sizes = {batch.max_length, heads, 1, 1, 1, 1, batch.tokens, batch.pairs};
+  return array_new((int64_t)ops->scratch(&sizes), NAN);
 }
 
 // Where a head's probability (i, j) of molecule m is.

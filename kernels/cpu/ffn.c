@@ -1,0 +1,118 @@
+// The feed-forward branch, a tile of rows at a time: LayerNorm, both products, GELU, dropout and residual
+// while it is in the cache.
+#include "branch.h"
+#include "cpu.h"
+
+static int widest(int dim, int hidden) {
+  return dim > hidden ? dim : hidden;
+}
+
+size_t TT_CPU(ffn_scratch)(int dim, int hidden) {
+  int most = widest(dim, hidden);
+  return tt_panels_size(dim, hidden) + tt_panels_size(hidden, dim) + 3 * TT_CPU(tile_size)(most, most) +
+         tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0) + tt_mask_rows_size(TT_ROWS_PAIRS, hidden, 0) + 128;
+}
+
+// a = inner mask * GELU(h); slope = inner mask * GELU'(h) where it is wanted
+static void activate(tt_mask_rows *mask, int64_t row, int64_t rows, int hidden, const float *h, tt_tile a,
+                     const tt_tile *slope) {
+  for (int64_t r = 0; r < rows; r++, h += hidden) {
+    const float *factors = TT_CPU(mask_row)(mask, row + r);
+    for (int first = 0; first < hidden; first += TT_PANEL) {
+      int64_t place = (first / TT_PANEL * a.height + r) * TT_PANEL;
+      const float *from = h + first, *factor = factors + first;
+      float *to = a.at + place;
+      int count = hidden - first < TT_PANEL ? hidden - first : TT_PANEL;
+      if (slope != NULL) {
+        float *to_slope = slope->at + place;
+        TT_INDEPENDENT
+        for (int c = 0; c < count; c++) {
+          float value, derivative;
+          tt_gelu_both(from[c], &value, &derivative);
+          to[c] = factor[c] * value;
+          to_slope[c] = factor[c] * derivative;
+        }
+      } else {
+        TT_INDEPENDENT
+        for (int c = 0; c < count; c++) to[c] = factor[c] * tt_gelu(from[c]);
+      }
+    }
+  }
+}
+
+static void multiply(int64_t rows, int columns, tt_tile a, tt_tile b) {
+  for (int first = 0; first < columns;
+       first += TT_PANEL) { // whole panels: what is beside the columns is never read
+    float *to = a.at + first / TT_PANEL * a.height * TT_PANEL;
+    const float *factor = b.at + first / TT_PANEL * b.height * TT_PANEL;
+    TT_INDEPENDENT
+    for (int64_t e = 0; e < rows * TT_PANEL; e++) to[e] *= factor[e];
+  }
+}
+
+void TT_CPU(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
+                 float *out, float *scratch) {
+  int dim = f->dim, hidden = f->hidden, most = widest(dim, hidden);
+  if (f->rows == 0) return;
+  int64_t height = TT_CPU(tile_height)(f->rows, most);
+  float *first = tt_cut_floats(&scratch, tt_panels_size(dim, hidden));
+  float *second = tt_cut_floats(&scratch, tt_panels_size(hidden, dim));
+  tt_tile z = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
+  tt_tile a = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
+  float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
+  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
+  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
+  TT_CPU(pack_transposed)(f->first.w, dim, hidden, dim, first);
+  TT_CPU(pack_transposed)(f->second.w, hidden, dim, hidden, second);
+  for (int64_t row = 0; row < f->rows; row += height) {
+    int64_t rows = f->rows - row < height ? f->rows - row : height;
+    float *h_rows = h + row * hidden;
+    TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, tt_statistics_from(s, row), true, tt_view_tile(z));
+    TT_CPU(panel_product)
+    (rows, hidden, dim, tt_left_tile(z), first, (int64_t)dim * TT_PANEL, f->first.b, false,
+     tt_target_rows(h_rows, hidden));
+    activate(&inner, row, rows, hidden, h_rows, a, NULL);
+    TT_CPU(panel_product)
+    (rows, dim, hidden, tt_left_tile(a), second, (int64_t)hidden * TT_PANEL, f->second.b, false,
+     tt_target_tile(z));
+    TT_CPU(branch_end)(&outer, row, rows, dim, z, residual ? residual + row * dim : NULL, out + row * dim);
+  }
+}
+
+void TT_CPU(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
+                          tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch) {
+  int dim = f->dim, hidden = f->hidden, most = widest(dim, hidden);
+  if (f->rows == 0) return;
+  int64_t height = TT_CPU(tile_height)(f->rows, most);
+  float *first = tt_cut_floats(&scratch, tt_panels_size(hidden, dim));
+  float *second = tt_cut_floats(&scratch, tt_panels_size(dim, hidden));
+  tt_tile u = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
+  tt_tile a = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
+  tt_tile slope = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
+  float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
+  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
+  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
+  TT_CPU(pack)(f->first.w, dim, hidden, dim, first);
+  TT_CPU(pack)(f->second.w, hidden, dim, hidden, second);
+  for (int64_t row = 0; row < f->rows; row += height) {
+    int64_t rows = f->rows - row < height ? f->rows - row : height;
+    tt_statistics at = tt_statistics_from(s, row);
+    TT_CPU(branch_end_backward)(&outer, row, rows, dim, d + row * dim, u);
+    activate(&inner, row, rows, hidden, h + row * hidden, a, &slope);
+    TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, dsecond.b);
+    TT_CPU(tile_weight_gradient)(rows, dim, hidden, u, a, dsecond.w, hidden);
+    tt_tile dh = a;
+    TT_CPU(panel_product)
+    (rows, hidden, dim, tt_left_tile(u), second, (int64_t)dim * TT_PANEL, NULL, false, tt_target_tile(dh));
+    multiply(rows, hidden, dh, slope);
+    TT_CPU(tile_column_sums)(dh, rows, hidden, 1.0f, dfirst.b);
+    tt_tile z = u;
+    TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, at, false, tt_view_tile(z));
+    TT_CPU(tile_weight_gradient)(rows, hidden, dim, dh, z, dfirst.w, dim);
+    tt_tile dz = z;
+    TT_CPU(panel_product)
+    (rows, dim, hidden, tt_left_tile(dh), first, (int64_t)hidden * TT_PANEL, NULL, false, tt_target_tile(dz));
+    TT_CPU(norm_rows_backward)
+    (tt_view_tile(dz), x + row * dim, rows, dim, f->norm.w, at, true, d + row * dim, dnorm);
+  }
+}

@@ -1,0 +1,105 @@
+// The end of the triangle branch, a tile of rows at a time: LayerNorm, product, gate, shared dropout and
+// residual.
+#include "cpu.h"
+#include "mask.h"
+#include "tile.h"
+
+static int widest(int hidden, int dim) {
+  return hidden > dim ? hidden : dim;
+}
+
+size_t TT_CPU(triangle_out_scratch)(int hidden, int dim, int length) {
+  int most = widest(hidden, dim);
+  return tt_panels_size(hidden, dim) + tt_panels_size(dim, hidden) + TT_CPU(tile_size)(hidden, most) +
+         TT_CPU(tile_size)(dim, most) + tt_mask_rows_size(TT_ROWS_PAIRS_SHARED, dim, length) + 64;
+}
+
+static void gate_end(tt_mask_rows *mask, int64_t row, int64_t rows, int dim, tt_tile u, const float *gate,
+                     const float *residual, float *out) {
+  for (int64_t r = 0; r < rows; r++, gate += dim, out += dim) {
+    const float *factors = TT_CPU(mask_row)(mask, row + r);
+    for (int first = 0; first < dim; first += TT_PANEL) {
+      const float *branch = u.at + (first / TT_PANEL * u.height + r) * TT_PANEL;
+      const float *factor = factors + first, *g = gate + first;
+      float *to = out + first;
+      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+      if (residual != NULL) {
+        const float *from = residual + r * dim + first;
+        TT_INDEPENDENT
+        for (int c = 0; c < count; c++) to[c] = from[c] + factor[c] * (g[c] * branch[c]);
+      } else {
+        TT_INDEPENDENT
+        for (int c = 0; c < count; c++) to[c] = factor[c] * (g[c] * branch[c]);
+      }
+    }
+  }
+}
+
+// dgate = mask * dout * u; u becomes mask * dout * gate
+static void gate_end_backward(tt_mask_rows *mask, int64_t row, int64_t rows, int dim, const float *dout,
+                              const float *gate, tt_tile u, float *dgate) {
+  for (int64_t r = 0; r < rows; r++, dout += dim, gate += dim, dgate += dim) {
+    const float *factors = TT_CPU(mask_row)(mask, row + r);
+    for (int first = 0; first < dim; first += TT_PANEL) {
+      const float *from = dout + first, *factor = factors + first, *g = gate + first;
+      float *branch = u.at + (first / TT_PANEL * u.height + r) * TT_PANEL, *to = dgate + first;
+      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+      TT_INDEPENDENT
+      for (int c = 0; c < count; c++) { // dgate may be gate: read first
+        float masked = factor[c] * from[c], value = branch[c];
+        branch[c] = masked * g[c];
+        to[c] = masked * value;
+      }
+    }
+  }
+}
+
+void TT_CPU(triangle_out)(const tt_drop *drop, int hidden, int dim, const float *t, tt_weights norm,
+                          tt_statistics s, tt_weights at, const float *gate, const float *residual,
+                          float *out, float *scratch) {
+  int most = widest(hidden, dim);
+  int64_t pairs = drop->batch->pairs, height = TT_CPU(tile_height)(pairs, most);
+  float *panels = tt_cut_floats(&scratch, tt_panels_size(hidden, dim));
+  tt_tile z = {tt_cut_floats(&scratch, TT_CPU(tile_size)(hidden, most)), height};
+  tt_tile u = {tt_cut_floats(&scratch, TT_CPU(tile_size)(dim, most)), height};
+  tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, dim, scratch);
+  TT_CPU(pack_transposed)(at.w, hidden, dim, hidden, panels);
+  for (int64_t row = 0; row < pairs; row += height) {
+    int64_t rows = pairs - row < height ? pairs - row : height;
+    TT_CPU(norm_rows)
+    (t + row * hidden, rows, hidden, norm, tt_statistics_from(s, row), true, tt_view_tile(z));
+    TT_CPU(panel_product)
+    (rows, dim, hidden, tt_left_tile(z), panels, (int64_t)hidden * TT_PANEL, at.b, false, tt_target_tile(u));
+    gate_end(&mask, row, rows, dim, u, gate + row * dim, residual ? residual + row * dim : NULL,
+             out + row * dim);
+  }
+}
+
+void TT_CPU(triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const float *dout,
+                                   const float *t, tt_weights norm, tt_statistics s, tt_weights at,
+                                   const float *gate, float *dgate, float *dt, tt_gradients dnorm,
+                                   tt_gradients gradient, float *scratch) {
+  int most = widest(hidden, dim);
+  int64_t pairs = drop->batch->pairs, height = TT_CPU(tile_height)(pairs, most);
+  float *panels = tt_cut_floats(&scratch, tt_panels_size(hidden, dim));
+  float *back = tt_cut_floats(&scratch, tt_panels_size(dim, hidden));
+  tt_tile z = {tt_cut_floats(&scratch, TT_CPU(tile_size)(hidden, most)), height};
+  tt_tile u = {tt_cut_floats(&scratch, TT_CPU(tile_size)(dim, most)), height};
+  tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, dim, scratch);
+  TT_CPU(pack_transposed)(at.w, hidden, dim, hidden, panels);
+  TT_CPU(pack)(at.w, hidden, dim, hidden, back);
+  for (int64_t row = 0; row < pairs; row += height) {
+    int64_t rows = pairs - row < height ? pairs - row : height;
+    tt_statistics here = tt_statistics_from(s, row);
+    TT_CPU(norm_rows)(t + row * hidden, rows, hidden, norm, here, false, tt_view_tile(z));
+    TT_CPU(panel_product)
+    (rows, dim, hidden, tt_left_tile(z), panels, (int64_t)hidden * TT_PANEL, at.b, false, tt_target_tile(u));
+    gate_end_backward(&mask, row, rows, dim, dout + row * dim, gate + row * dim, u, dgate + row * dim);
+    TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, gradient.b);
+    TT_CPU(tile_weight_gradient)(rows, dim, hidden, u, z, gradient.w, hidden);
+    TT_CPU(panel_product)
+    (rows, hidden, dim, tt_left_tile(u), back, (int64_t)dim * TT_PANEL, NULL, false, tt_target_tile(z));
+    TT_CPU(norm_rows_backward)
+    (tt_view_tile(z), t + row * hidden, rows, hidden, norm.w, here, false, dt + row * hidden, dnorm);
+  }
+}
