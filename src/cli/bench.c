@@ -106,8 +106,9 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
          giga * r->flops_reference / r->seconds);
   printf("SGEMM GFLOP/s        %12.1f   %d ranks at once, in this run\n", giga * r->sgemm_flops, ranks);
   printf("peak_fraction        %12.3f   executed over SGEMM\n", r->peak_fraction);
-  printf("peak memory, MB      %12.0f   largest rank (%.0f all ranks)\n\n", 1e-6 * r->memory_largest,
+  printf("peak memory, MB      %12.0f   largest rank (%.0f all ranks)\n", 1e-6 * r->memory_largest,
          1e-6 * r->memory_sum);
+  printf("page faults/update   %12.1f   all ranks\n\n", r->page_faults / (double)r->steps);
   printf("%-16s %10s %8s   (mean over ranks)\n", "part", "ms/update", "share");
   for (int p = 0; p < TT_PARTS; p++)
     printf("%-16s %10.2f %7.1f%%\n", tt_part_name(p), 1e3 * r->part_seconds[p] / (double)r->steps,
@@ -127,7 +128,8 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
     json_object_set_new(parts, tt_part_name(p), json_real(1e3 * r->part_seconds[p] / (double)r->steps));
   for (int k = 0; k < TT_LENGTH_BINS; k++) json_array_append_new(lengths, json_integer(r->lengths[k]));
   json_t *all = json_pack(
-      "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, s:o}",
+      "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, "
+      "s:o}",
       "code_version", tt_version(), "backend", tt_ops_cpu()->name, "hardware", tt_hardware_json(), "ranks",
       ranks, "steps", (json_int_t)r->steps, "batch_size", config->train.batch_size, "precision", "fp32",
       "ms_per_update", 1e3 * r->seconds / (double)r->steps, "conformations_per_s",
@@ -135,8 +137,9 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
       (double)r->pairs / r->seconds, "executed_flops_per_s", r->flops_executed / r->seconds,
       "reference_flops_per_s", r->flops_reference / r->seconds, "sgemm_flops_per_s", r->sgemm_flops,
       "peak_fraction", r->peak_fraction, "peak_memory_bytes_largest_rank", r->memory_largest,
-      "peak_memory_bytes_all_ranks", r->memory_sum, "ms_per_update_by_part", parts, "length_bin_atoms",
-      TT_LENGTH_BIN, "length_histogram", lengths);
+      "peak_memory_bytes_all_ranks", r->memory_sum, "page_faults_per_update",
+      r->page_faults / (double)r->steps, "ms_per_update_by_part", parts, "length_bin_atoms", TT_LENGTH_BIN,
+      "length_histogram", lengths);
   if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
   putchar('\n');

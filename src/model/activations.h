@@ -28,11 +28,9 @@ struct tt_model {
   void *probe_context;
   tt_stopwatch watch;
 
-  // one allocation, cut anew whenever a piece is larger than all before
+  // one allocation, cut anew for each piece
   float *memory;
-  size_t floats;
-  int64_t room_tokens, room_pairs, room_atom_pairs;
-  int room_length;
+  size_t room, floats; // floats allocated; used by the largest piece so far
 
   float *x_embed, *pair_embed; // (T, D), (R, P)
   tt_statistics x_norm, pair_norm;

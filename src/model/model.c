@@ -140,22 +140,22 @@ static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int
   m->scratch = cut(c, (int64_t)m->ops->scratch(&sizes), 1);
 }
 
-static tt_status prepare(tt_model *m, const tt_batch *b) {
-  if (m->memory && b->tokens <= m->room_tokens && b->pairs <= m->room_pairs &&
-      b->atom_pairs <= m->room_atom_pairs && b->max_length <= m->room_length)
-    return TT_OK;
-  m->room_tokens = largest(m->room_tokens, b->tokens);
-  m->room_pairs = largest(m->room_pairs, b->pairs);
-  m->room_atom_pairs = largest(m->room_atom_pairs, b->atom_pairs);
-  m->room_length = (int)largest(m->room_length, b->max_length);
+// Pieces differ in size: a quarter more than needed is allocated, so that few pieces find no room, and not
+// touched before it is needed, so that it takes no memory until then. Old contents are not kept.
+static tt_status make_room(tt_model *m, size_t floats) {
   free(m->memory);
   m->memory = NULL;
+  m->room = 0;
+  return tt_reserve(&m->memory, &m->room, floats + floats / 4, sizeof(float), "activations of one piece");
+}
+
+static tt_status prepare(tt_model *m, const tt_batch *b) {
   cutter count = {NULL, 0};
-  cut_all(&count, m, m->room_tokens, m->room_pairs, m->room_atom_pairs, m->room_length);
-  m->floats = count.used;
-  TT_TRY(tt_alloc(&m->memory, count.used, sizeof(float), "activations of one piece"));
+  cut_all(&count, m, b->tokens, b->pairs, b->atom_pairs, b->max_length);
+  if (count.used > m->room) TT_TRY(make_room(m, count.used));
+  if (count.used > m->floats) m->floats = count.used;
   cutter real = {m->memory, 0};
-  cut_all(&real, m, m->room_tokens, m->room_pairs, m->room_atom_pairs, m->room_length);
+  cut_all(&real, m, b->tokens, b->pairs, b->atom_pairs, b->max_length);
   return TT_OK;
 }
 

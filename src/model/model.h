@@ -50,7 +50,7 @@ tt_status tt_model_train(tt_model *model, const float *weights, const tt_batch *
 // of a pass the part is TT_PART_OTHER.
 tt_stopwatch *tt_model_stopwatch(tt_model *model);
 
-// Bytes of the buffers held now.
+// Bytes of the buffers that the largest piece so far has used.
 size_t tt_model_bytes(const tt_model *model);
 
 // For tests: called with every named activation (names as in docs/model.md) and, in tt_model_train, with

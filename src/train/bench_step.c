@@ -46,16 +46,23 @@ static tt_status update(tt_trainer *t, tt_loader *loader, tt_bench_step *count) 
   return tt_trainer_update(t, batch, &unused);
 }
 
+static double page_faults(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)usage.ru_minflt;
+}
+
 static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, tt_bench_step *r) {
   tt_stopwatch *watch = tt_model_stopwatch(t->model);
   tt_progress_state before = t->state;
   TT_TRY(tt_comm_barrier(t->comm));
   memset(watch->seconds, 0, sizeof watch->seconds);
-  double begun = tt_now();
+  double faults = page_faults(), begun = tt_now();
   watch->since = begun;
   for (int64_t k = 0; k < steps; k++) TT_TRY(update(t, loader, r));
   tt_part_begin(watch, TT_PART_OTHER);
   r->seconds = tt_now() - begun;
+  r->page_faults = page_faults() - faults;
   memcpy(r->part_seconds, watch->seconds, sizeof r->part_seconds);
   r->steps = steps;
   r->molecules = (int64_t)(t->state.samples - before.samples);
@@ -68,21 +75,25 @@ static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, 
 
 // What differs between ranks becomes one figure, the same on all.
 static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
-  enum { SECONDS, SGEMM, MEMORY, PARTS, COUNT = PARTS + TT_PARTS };
+  enum { SECONDS, SGEMM, MEMORY, FAULTS, PARTS, COUNT = PARTS + TT_PARTS };
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  double mine[COUNT] = {[SECONDS] = r->seconds, [SGEMM] = sgemm, [MEMORY] = (double)usage.ru_maxrss * 1024};
+  double mine[COUNT] = {[SECONDS] = r->seconds,
+                        [SGEMM] = sgemm,
+                        [MEMORY] = (double)usage.ru_maxrss * 1024,
+                        [FAULTS] = r->page_faults};
   memcpy(mine + PARTS, r->part_seconds, sizeof r->part_seconds);
   double *all = NULL;
   TT_TRY(tt_comm_agree(comm, tt_alloc(&all, (size_t)comm->size * COUNT, sizeof *all, "the ranks' times")));
   tt_status status = tt_comm_gather_all(comm, mine, all, COUNT, sizeof *all);
   memset(r->part_seconds, 0, sizeof r->part_seconds);
-  r->seconds = 0;
+  r->seconds = r->page_faults = 0;
   for (int k = 0; status == TT_OK && k < comm->size; k++) {
     const double *rank = all + (size_t)k * COUNT;
     if (rank[SECONDS] > r->seconds) r->seconds = rank[SECONDS];
     if (rank[MEMORY] > r->memory_largest) r->memory_largest = rank[MEMORY];
     r->memory_sum += rank[MEMORY];
+    r->page_faults += rank[FAULTS];
     r->sgemm_flops += rank[SGEMM];
     for (int p = 0; p < TT_PARTS; p++) r->part_seconds[p] += rank[PARTS + p] / comm->size;
   }

@@ -9,49 +9,12 @@
 #include "optim/schedule.h"
 #include "train/trainer.h"
 
-// Scratch of one pass over a global batch.
-typedef struct {
-  int32_t *order, *atoms, *piece; // molecules of a leaf, their atoms, where pieces start
-  int32_t *index;                 // 0, 1, ...: places in the batch
-  double *token, *position, *distance;
-  tt_molecule_losses *own, *all; // losses of own molecules; of all, in rank order
-  int64_t *counts;               // molecules a rank
-  tt_molecule_losses *sorted;    // in batch order
-  int owned;
-} work;
-
-static void work_free(work *w) {
-  void *all[] = {w->order,    w->atoms, w->piece, w->index,  w->token, w->position,
-                 w->distance, w->own,   w->all,   w->counts, w->sorted};
-  for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
-}
-
-static tt_status work_make(work *w, const tt_comm *comm, const tt_global_batch *b) {
-  size_t n = (size_t)b->count, atoms = (size_t)b->total_atoms;
-  *w = (work){0};
-  TT_TRY(tt_alloc(&w->order, n, sizeof *w->order, "a step"));
-  TT_TRY(tt_alloc(&w->atoms, n, sizeof *w->atoms, "a step"));
-  TT_TRY(tt_alloc(&w->piece, n + 1, sizeof *w->piece, "a step"));
-  TT_TRY(tt_alloc(&w->index, n, sizeof *w->index, "a step"));
-  TT_TRY(tt_alloc(&w->token, atoms, sizeof *w->token, "a step"));
-  TT_TRY(tt_alloc(&w->position, n, sizeof *w->position, "a step"));
-  TT_TRY(tt_alloc(&w->distance, n, sizeof *w->distance, "a step"));
-  TT_TRY(tt_alloc(&w->own, n, sizeof *w->own, "a step"));
-  TT_TRY(tt_alloc(&w->all, n, sizeof *w->all, "a step"));
-  TT_TRY(tt_alloc(&w->sorted, n, sizeof *w->sorted, "a step"));
-  TT_TRY(tt_alloc(&w->counts, (size_t)comm->size, sizeof *w->counts, "a step"));
-  for (int i = 0; i < b->count; i++) w->index[i] = i;
-  int leaves_a_rank = b->leaves / comm->size;
-  for (int i = 0; i < b->count; i++) w->counts[b->leaf[i] / leaves_a_rank]++;
-  return TT_OK;
-}
-
 static void enter(tt_trainer *t, tt_part part) {
   tt_part_begin(tt_model_stopwatch(t->model), part);
 }
 
 // Splits the losses of a piece into its molecules' own.
-static void keep_losses(work *w, const tt_batch *piece) {
+static void keep_losses(tt_work *w, const tt_batch *piece) {
   tt_molecule_losses *first = w->own + w->owned;
   for (int m = 0; m < piece->molecules; m++)
     first[m] = (tt_molecule_losses){
@@ -66,10 +29,10 @@ static void keep_losses(work *w, const tt_batch *piece) {
 }
 
 // What is done with each packed piece.
-typedef tt_status (*piece_function)(tt_trainer *t, work *w, void *context);
+typedef tt_status (*piece_function)(tt_trainer *t, tt_work *w, void *context);
 
 // Packs the pieces of one leaf, in order. The cut depends on the leaf's molecules and max_pairs only.
-static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, work *w, piece_function run,
+static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, tt_work *w, piece_function run,
                           void *context) {
   int count = 0;
   for (int i = 0; i < b->count; i++)
@@ -90,13 +53,13 @@ static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, wor
 }
 
 // Collective: every molecule's losses on every rank, in batch order.
-static tt_status gather_losses(const tt_trainer *t, const tt_global_batch *b, work *w) {
+static tt_status gather_losses(const tt_trainer *t, const tt_global_batch *b, tt_work *w) {
   TT_TRY(tt_comm_gather_all_v(t->comm, w->own, w->all, w->counts, sizeof *w->all));
   for (int i = 0; i < b->count; i++) w->sorted[w->all[i].batch_index] = w->all[i];
   return TT_OK;
 }
 
-static tt_losses batch_means(const tt_global_batch *b, const work *w, const tt_train_config *config) {
+static tt_losses batch_means(const tt_global_batch *b, const tt_work *w, const tt_train_config *config) {
   tt_loss_sums sums = {0};
   for (int i = 0; i < b->count; i++) tt_loss_sums_add(&sums, &w->sorted[i], config);
   return tt_loss_means(&sums, config);
@@ -109,14 +72,14 @@ typedef struct {
   float *gradient;
 } training;
 
-static tt_status train_piece(tt_trainer *t, work *w, void *context) {
+static tt_status train_piece(tt_trainer *t, tt_work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
   return tt_model_train(t->model, t->weights, &t->batch, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
                         (uint64_t)t->state.step, &c->scale, c->gradient, &losses);
 }
 
-static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, work *w) {
+static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w) {
   const tt_train_config *k = &t->config->train;
   training c = {{b->masked ? k->token_loss_weight / (double)b->masked : 0, k->position_loss_weight / b->count,
                  k->distance_loss_weight / b->count},
@@ -173,21 +136,20 @@ static tt_status apply(tt_trainer *t, tt_update *u) {
 }
 
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
-  work w;
+  tt_work *w = &t->work;
   enter(t, TT_PART_OTHER);
-  tt_status status = work_make(&w, t->comm, b);
-  if (status == TT_OK) status = run_leaves(t, b, &w);
+  tt_status status = tt_work_begin(w, t->comm, b);
+  if (status == TT_OK) status = run_leaves(t, b, w);
   enter(t, TT_PART_IMBALANCE);
-  TT_TRY_GOTO(status, tt_comm_agree(t->comm, status), done);
+  TT_TRY(tt_comm_agree(t->comm, status));
   enter(t, TT_PART_COMMUNICATION);
-  TT_TRY_GOTO(status, gather_losses(t, b, &w), done);
-  u->losses = batch_means(b, &w, &t->config->train);
-  TT_TRY_GOTO(status, tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->owned, t->exchange),
-              done);
+  TT_TRY(gather_losses(t, b, w));
+  u->losses = batch_means(b, w, &t->config->train);
+  TT_TRY(tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->owned, t->exchange));
   enter(t, TT_PART_OPTIMIZER);
-  TT_TRY_GOTO(status, gradient_norm(t, &u->gradient_norm), done);
-  TT_TRY_GOTO(status, tt_comm_agree(t->comm, check_finite(t, u)), done);
-  TT_TRY_GOTO(status, apply(t, u), done);
+  TT_TRY(gradient_norm(t, &u->gradient_norm));
+  TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));
+  TT_TRY(apply(t, u));
   enter(t, TT_PART_OTHER);
   t->state.step++;
   t->state.samples += (uint64_t)b->count;
@@ -198,45 +160,37 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
     t->state.flops_executed += 3 * tt_flops_executed(&t->config->model, b->atoms[i], masked);
     t->state.flops_reference += 3 * tt_flops_reference(&t->config->model, b->atoms[i], masked);
   }
-done:
-  work_free(&w);
-  return status;
+  return TT_OK;
 }
 
 // ---- validation ----
 
-static tt_status evaluate_piece(tt_trainer *t, work *w, void *context) {
+static tt_status evaluate_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
   return tt_model_evaluate(t->model, t->weights, &t->batch,
                            &(tt_piece_losses){w->token, w->position, w->distance});
 }
 
 // The losses of a model that moves nothing (token terms 0).
-static tt_status still_piece(tt_trainer *t, work *w, void *context) {
+static tt_status still_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
-  float *still = NULL;
-  TT_TRY(tt_alloc(&still, (size_t)t->batch.tokens * 3, sizeof(float), "a step"));
   memset(w->token, 0, (size_t)t->batch.masked * sizeof *w->token);
-  t->ops->position_losses(&t->batch, still, 0, 0, w->position, w->distance, NULL);
-  free(still);
+  t->ops->position_losses(&t->batch, w->still, 0, 0, w->position, w->distance, NULL);
   return TT_OK;
 }
 
 static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_function run,
                           tt_losses *losses) {
+  tt_work *w = &t->work;
   tt_loss_sums sums = {0};
   for (int k = 0; k < tt_validation_batches(set); k++) {
     const tt_global_batch *b = tt_validation_batch(set, k);
-    work w;
-    tt_status status = work_make(&w, t->comm, b);
+    tt_status status = tt_work_begin(w, t->comm, b);
     for (int leaf = b->first_leaf; status == TT_OK && leaf < b->first_leaf + b->own_leaves; leaf++)
-      status = run_leaf(t, b, leaf, &w, run, NULL);
-    status = tt_comm_agree(t->comm, status);
-    if (status == TT_OK) status = gather_losses(t, b, &w);
-    for (int i = 0; status == TT_OK && i < b->count; i++)
-      tt_loss_sums_add(&sums, &w.sorted[i], &t->config->train);
-    work_free(&w);
-    TT_TRY(status);
+      status = run_leaf(t, b, leaf, w, run, NULL);
+    TT_TRY(tt_comm_agree(t->comm, status));
+    TT_TRY(gather_losses(t, b, w));
+    for (int i = 0; i < b->count; i++) tt_loss_sums_add(&sums, &w->sorted[i], &t->config->train);
   }
   *losses = tt_loss_means(&sums, &t->config->train);
   return TT_OK;

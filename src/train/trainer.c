@@ -79,6 +79,7 @@ void tt_trainer_free(tt_trainer *t) {
   tt_model_free(t->model);
   tt_tree_free(&t->tree);
   tt_batch_free(&t->batch);
+  tt_work_free(&t->work);
   void *all[] = {t->weights, t->segment, t->elements, t->blocks,  t->own_squares, t->squares,
                  t->owned,   t->moment1, t->moment2,  t->decayed, t->exchange,    t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);

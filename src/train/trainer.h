@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/losses.h"
 #include "train/tree.h"
+#include "train/work.h"
 
 enum { TT_BLOCK = 65536 }; // elements a block of the gradient norm; segments of ranks are whole blocks
 
@@ -27,6 +28,7 @@ typedef struct {
   float *exchange; // (parameters->total at least) receive buffer of the reduction; free between updates
   tt_tree tree;
   tt_batch batch;          // packed piece, reused
+  tt_work work;            // of the global batch in hand, reused
   tt_progress_state state; // updates done, molecules seen, ...
 } tt_trainer;
 
