@@ -2,7 +2,8 @@
 
 It computes as the published implementation does: molecules padded to one length, the outer product formed and formed
 again in the backward pass. With `factored` the outer product's two factors meet in another order and nothing is formed.
-Parameters bear the published names, so that reference vectors load by name.
+Parameters bear the published names, so that reference vectors load by name. With `half`, encoder and heads compute in bf16 and the
+embedding in fp32, as published; parameters, gradients and the optimizer stay fp32 (torch's autocast).
 
 Letters: B molecules, n padded atoms, S = n + 1 (position 0 is the virtual node), D atom width, P pair width, C hidden
 pair width, H heads, F feed-forward width, L layers.
@@ -297,9 +298,9 @@ class MovementHead(nn.Module):
 class Model(nn.Module):
     """forward(batch) -> logits of the masked atoms, movement (B, n, 3), predicted positions and distances."""
 
-    def __init__(self, shape, dropout=None, factored=False):
+    def __init__(self, shape, dropout=None, factored=False, half=False):
         super().__init__()
-        self.drop, self.factored = dropout or Dropout(), factored
+        self.drop, self.factored, self.half = dropout or Dropout(), factored, half
         self.embed_tokens = nn.Embedding(TOKENS, shape.embed, padding_idx=0)
         self.atom_feature = AtomFeature(shape)
         self.edge_feature = EdgeFeature(shape)
@@ -319,18 +320,21 @@ class Model(nn.Module):
                 module.weight.data[module.padding_idx] = 0
 
     def forward(self, batch):
-        masks = Masks.of(batch["atom_mask"], self.lm_head.weight.dtype)
         x = self.atom_feature(batch, self.embed_tokens(batch["src_token"]))
         position = batch["src_pos"]
         delta = position[:, None, :] - position[:, :, None]
         distances = self.se3_invariant_kernel(delta.norm(dim=-1), batch["pair_type"])
         pair = self.edge_feature(batch, distances)
-        x, pair = self.encoder(x, pair, masks, self.drop, self.factored)
-        atoms, atom_pairs = x[:, 1:], pair[:, 1:, 1:]
-        movement = self.movement_pred_head(atoms, atom_pairs, masks.key_bias[..., 1:], delta, self.drop)
-        predicted = position + movement
+        dtype = torch.bfloat16 if self.half else x.dtype
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            masks = Masks.of(batch["atom_mask"], dtype)
+            x, pair = self.encoder(x.to(dtype), pair.to(dtype), masks, self.drop, self.factored)
+            atoms, atom_pairs = x[:, 1:], pair[:, 1:, 1:]
+            movement = self.movement_pred_head(atoms, atom_pairs, masks.key_bias[..., 1:], delta, self.drop)
+            logits = self.lm_head(atoms[batch["target_token"] != 0])
+        predicted = position + movement  # in the positions' own precision again
         distance = (predicted[:, None, :] - predicted[:, :, None]).norm(dim=-1)
-        return self.lm_head(atoms[batch["target_token"] != 0]), movement, predicted, distance
+        return logits.to(position.dtype), movement, predicted, distance
 
 
 def losses(output, batch):

@@ -156,10 +156,14 @@ def features(molecule, random, mask_probability=0.15, noise=0.2, drop_probabilit
 PAIRS = ("edge_feat", "shortest_path", "pair_type")
 
 
+def padded_length(samples):
+    """Padded atoms n and the virtual node: a multiple of 4."""
+    return (max(len(s["src_token"]) for s in samples) + 4) // 4 * 4
+
+
 def collate(samples):
-    """Pads to n = the longest, so that n + 1 is a multiple of 4; padding is 0."""
-    longest = max(len(s["src_token"]) for s in samples)
-    n, batch = (longest + 4) // 4 * 4 - 1, {}
+    """Pads to n atoms; padding is 0."""
+    n, batch = padded_length(samples) - 1, {}
     for name, first in samples[0].items():
         square = 2 if name in PAIRS else 1
         out = np.zeros((len(samples),) + (n,) * square + first.shape[square:], first.dtype)
@@ -169,13 +173,21 @@ def collate(samples):
     return batch
 
 
-def micro_batches(samples, count, by_length):
-    """The batch in `count` parts of as many molecules each, of similar lengths if asked. A part in which no atom is
-    masked has no token loss: one of its atoms is masked here."""
+def halved(part, max_pairs):
+    """The part, or its halves, quarters, ... as far as it is needed for no part to hold more padded pairs; a molecule stays whole."""
+    if len(part) == 1 or len(part) * padded_length(part) ** 2 <= max_pairs:
+        return [part]
+    middle = len(part) // 2
+    return halved(part[:middle], max_pairs) + halved(part[middle:], max_pairs)
+
+
+def micro_batches(samples, count, by_length, max_pairs):
+    """The batch in `count` parts of as many molecules each, of similar lengths if asked; parts that memory cannot hold are
+    halved. A part in which no atom is masked has no token loss: one of its atoms is masked here."""
     if by_length:
         samples = sorted(samples, key=lambda s: len(s["src_token"]))
     parts = [samples[len(samples) * k // count : len(samples) * (k + 1) // count] for k in range(count)]
-    batches = [collate(part) for part in parts]
+    batches = [collate(piece) for part in parts for piece in halved(part, max_pairs)]
     for batch in batches:
         if not batch["target_token"].any():
             batch["target_token"][0, 0], batch["src_token"][0, 0] = batch["src_token"][0, 0].clone(), MASK_TOKEN

@@ -151,51 +151,95 @@ def parse_shape(text):
 class Plan:
     """One way to do a step: what is timed is the update of micro-batches that lie ready in memory."""
 
-    def __init__(self, name, shape, parts, by_length, factored):
-        self.name, self.parts, self.by_length = name, parts, by_length
-        self.model = Model(shape, factored=factored)
-        self.model.initialise()
-        self.updater = Updater(self.model, lr=1e-4)
-        self.seconds, self.pairs = [], 0
+    def __init__(self, name, parts, by_length, factored):
+        self.name, self.parts, self.by_length, self.factored = name, parts, by_length, factored
+        self.seconds, self.padded_pairs, self.micro_batches = [], 0, 0
 
-    def step(self, samples, timed):
-        batches = micro_batches(samples, self.parts, self.by_length)
+    def step(self, model, updater, samples, max_pairs, timed):
+        batches = micro_batches(samples, self.parts, self.by_length, max_pairs)
+        model.factored = self.factored
         begun = time.perf_counter()
-        loss = update(self.model, self.updater, batches)
+        loss = update(model, updater, batches)
         if timed:
             self.seconds.append(time.perf_counter() - begun)
-            self.pairs += sum(b["src_token"].shape[0] * (b["src_token"].shape[1] + 1) ** 2 for b in batches)
+            self.padded_pairs += sum(b["src_token"].shape[0] * (b["src_token"].shape[1] + 1) ** 2 for b in batches)
+            self.micro_batches += len(batches)
         if loss != loss:
             sys.exit(f"{self.name}: the loss is not a number")
+
+    def result(self):
+        return {"ms_per_update": 1e3 * float(np.mean(self.seconds)), "ms_median": 1e3 * float(np.median(self.seconds)),
+                "padded_pairs": self.padded_pairs, "micro_batches_per_update": self.micro_batches / len(self.seconds)}  # fmt: skip
 
 
 def plans_of(a):
     if not a.interleave:
         name = "+".join(["sorted"] * bool(a.sort) + ["factored"] * a.factored) or "upstream"
-        return [Plan(name, a.shape, a.sort or a.parts, bool(a.sort), a.factored)]
+        return [Plan(name, a.sort or a.parts, bool(a.sort), a.factored)]
     parts = a.sort or a.parts
-    return [Plan("upstream", a.shape, a.parts, False, False), Plan("sorted", a.shape, parts, True, False),
-            Plan("sorted+factored", a.shape, parts, True, True)]  # fmt: skip
+    return [Plan("upstream", a.parts, False, False), Plan("sorted", parts, True, False), Plan("sorted+factored", parts, True, True)]
+
+
+# Numbers that autograd keeps of a padded pair: so many times P and H in each layer; while one layer's outer product is formed
+# and differentiated, so many times C x C; in embedding and heads, so many times P. Fitted to peaks measured with several shapes.
+PAIR_TRACK, ATTENTION, OUTER, EMBEDDING = 14, 4, 4, 16
+
+
+def pairs_that_fit(shape, parameters):
+    """Padded pairs of the micro-batch that is estimated to fill nine tenths of the free memory."""
+    numbers = shape.layers * (PAIR_TRACK * shape.pair + ATTENTION * shape.heads)
+    numbers += OUTER * shape.hidden**2 + EMBEDDING * shape.pair
+    states = 16 * parameters  # weights, gradients, two moments
+    return max(1, int((0.9 * available_bytes() - states) / (4 * numbers)))
+
+
+def kilobytes_of(path, name):
+    with open(path, encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name))
+
+
+def available_bytes():
+    return 1024 * kilobytes_of("/proc/meminfo", "MemAvailable")
+
+
+def peak_bytes():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def limit_memory():
+    """An allocation too many is to fail here, not to have the system end some other program."""
+    limit = 1024 * kilobytes_of("/proc/self/status", "VmData") + available_bytes()
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def measure(a):
+    limit_memory()
     torch.set_num_threads(a.threads)
     torch.manual_seed(1)
-    random, plans = np.random.default_rng(1), plans_of(a)
-    stream = Store(a.store).samples(a.seed, a.lanes)
+    libraries, model = peak_bytes(), Model(a.shape, half=a.precision == "bf16")
+    parameters = sum(p.numel() for p in model.parameters())
+    max_pairs = a.max_pairs or pairs_that_fit(a.shape, parameters)
+    model.initialise()
+    updater, plans = Updater(model, lr=1e-4), plans_of(a)
+    random, stream = np.random.default_rng(1), Store(a.store).samples(a.seed, a.lanes)
     batches = [[features(next(stream), random) for _ in range(a.batch)] for _ in range(a.warmup + a.steps)]
-    for k, samples in enumerate(batches):
-        for plan in plans:
-            plan.step(samples, k >= a.warmup)
+    try:
+        for k, samples in enumerate(batches):
+            for plan in plans:
+                plan.step(model, updater, samples, max_pairs, k >= a.warmup)
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        sys.exit(f"peer_torch: not enough memory for {max_pairs} padded pairs at once: give a smaller --max-pairs")
     atoms = np.array([len(s["src_token"]) for b in batches[a.warmup :] for s in b])
     result = {
-        "torch": torch.__version__, "threads": a.threads, "steps": a.steps, "batch_size": a.batch,
+        "torch": torch.__version__, "threads": a.threads,
+        "precision": a.precision, "steps": a.steps, "batch_size": a.batch, "max_pairs": max_pairs,
         "atoms_total": int(atoms.sum()), "atoms_mean": float(atoms.mean()), "atoms_longest": int(atoms.max()),
         "length_bin_atoms": 8, "length_histogram": np.bincount(np.minimum(atoms // 8, 31), minlength=32).tolist(),
-        "real_pairs": int(((atoms + 1) ** 2).sum()),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "plans": {p.name: {"ms_per_update": 1e3 * float(np.mean(p.seconds)), "ms_median": 1e3 * float(np.median(p.seconds)),
-                           "padded_pairs": p.pairs, "micro_batches": p.parts} for p in plans},
+        "real_pairs": int(((atoms + 1) ** 2).sum()), "parameters": parameters,
+        "libraries_memory_bytes": libraries, "peak_memory_bytes": peak_bytes(),
+        "plans": {p.name: p.result() for p in plans},
     }  # fmt: skip
     print(json.dumps(result, indent=2))
     return 0
@@ -216,12 +260,17 @@ def main():
     t.add_argument("--steps", type=int, default=20)
     t.add_argument("--warmup", type=int, default=3)
     t.add_argument("--threads", type=int, default=os.cpu_count())
+    t.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    t.add_argument("--max-pairs", type=int, default=0, metavar="N",
+                   help="padded pairs at once; larger micro-batches are halved (default: what memory is estimated to hold)")
     t.add_argument("--parts", type=int, default=1, help="micro-batches of the unsorted batch (default 1)")
     t.add_argument("--sort", type=int, default=0, metavar="PARTS", help="micro-batches of similar length, this many")
     t.add_argument("--factored", action="store_true", help="the outer product reassociated")
     t.add_argument("--interleave", action="store_true", help="upstream's way, sorted, sorted and factored, in turn on each batch")
     t.set_defaults(run=measure)
     arguments = top.parse_args()
+    # numbers too small for full precision take the CPU many times longer; set before torch starts its threads, which inherit it
+    torch.set_flush_denormal(True)
     return arguments.run(arguments)
 
 
