@@ -9,51 +9,35 @@
 
 enum { SLAB = 48 };
 
-// The columns of the output that are worked on, and scratch. V: W for these columns, (e, c, column); T:
-// (token of the slab, e, column); u: (j, column). For the backward, dV as V, dT: (e, token of the slab,
-// column); V again as panels (e and column, c), and T_i as panels (column, e).
+// The columns of the output that are worked on, and scratch: W and T for these columns, as panels. Forward: v
+// (e, c, column), t (token of the slab, e, column). Backward, where T_i is on the right the other way around:
+// v (column, panel of e, c), t (token, panel of e, column); v_back, v as da needs it: (panel of c, e,
+// column); dv (e, c, column), dt (e, token, column). u: (j, column).
 typedef struct {
   int hidden, first, count;
-  float *v, *t, *u, *dv, *dt, *v_back, *t_back, *factors;
+  float *v, *t, *u, *factors, *v_back, *dv, *dt;
 } block;
 
-static int64_t matrix(int hidden) {
-  return (int64_t)hidden * hidden * TT_PANEL;
-}
-
 size_t TT_CPU(outer_product_scratch)(int hidden, int length) {
-  return (size_t)(2 * matrix(hidden) + 2 * (int64_t)SLAB * hidden * TT_PANEL + (int64_t)length * TT_PANEL) +
-         tt_panels_size((int64_t)hidden * TT_PANEL, hidden) + tt_panels_size(TT_PANEL, hidden) + TT_PANEL +
-         128;
+  size_t v = tt_panels_size((int64_t)hidden * TT_PANEL, hidden), t = tt_panels_size(SLAB * TT_PANEL, hidden);
+  size_t dv = (size_t)hidden * (size_t)hidden * TT_PANEL, dt = SLAB * (size_t)hidden * TT_PANEL;
+  return 2 * v + t + dv + dt + (size_t)length * TT_PANEL + TT_PANEL + 128;
 }
 
 static block cut(int hidden, int length, float *scratch) {
   block k = {.hidden = hidden};
-  k.v = tt_cut_floats(&scratch, (size_t)matrix(hidden));
-  k.t = tt_cut_floats(&scratch, (size_t)SLAB * (size_t)hidden * TT_PANEL);
+  k.v = tt_cut_floats(&scratch, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
+  k.t = tt_cut_floats(&scratch, tt_panels_size(SLAB * TT_PANEL, hidden));
   k.u = tt_cut_floats(&scratch, (size_t)length * TT_PANEL);
   k.factors = tt_cut_floats(&scratch, TT_PANEL);
-  k.dv = tt_cut_floats(&scratch, (size_t)matrix(hidden));
-  k.dt = tt_cut_floats(&scratch, (size_t)SLAB * (size_t)hidden * TT_PANEL);
   k.v_back = tt_cut_floats(&scratch, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
-  k.t_back = scratch;
+  k.dv = tt_cut_floats(&scratch, (size_t)hidden * (size_t)hidden * TT_PANEL);
+  k.dt = scratch;
   return k;
 }
 
-static void choose_columns(block *k, int first, int dim, const float *w) {
-  int64_t hidden = k->hidden;
+static void choose_columns(block *k, int first, int dim) {
   k->first = first, k->count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
-  for (int c = 0; c < hidden; c++) TT_CPU(transpose)
-  (k->count, k->hidden, w + first * hidden * hidden + c * hidden, hidden * hidden, false, k->v + c * TT_PANEL,
-   hidden * TT_PANEL);
-}
-
-// T of the tokens of a slab, from a (row of `a` every 2 * hidden)
-static void expand(const block *k, const float *a, int64_t tokens) {
-  int64_t hidden = k->hidden;
-  for (int e = 0; e < hidden; e++) TT_CPU(panel_product)
-  (tokens, k->count, k->hidden, tt_left_rows(a, 2 * hidden), k->v + e * hidden * TT_PANEL, 0, NULL, false,
-   (tt_target){k->t + e * TT_PANEL, hidden * TT_PANEL, 0, false});
 }
 
 static float bias_factor(const tt_batch *batch, int molecule) {
@@ -62,6 +46,22 @@ static float bias_factor(const tt_batch *batch, int molecule) {
 
 static float product_factor(const tt_batch *batch, int molecule) {
   return (float)(1.0 / (1e-3 * batch->scaling_length[molecule] + 1.0));
+}
+
+// v, from W (dim, hidden, hidden): element (e, c, column) is W_column,c,e
+static void pack_forward(const block *k, const float *w) {
+  int64_t hidden = k->hidden;
+  for (int c = 0; c < hidden; c++) TT_CPU(transpose)
+  (k->count, k->hidden, w + k->first * hidden * hidden + c * hidden, hidden * hidden, false,
+   k->v + c * TT_PANEL, hidden * TT_PANEL);
+}
+
+// t of a slab's tokens; a: a row every 2 * hidden
+static void expand(const block *k, const float *a, int64_t tokens) {
+  int64_t hidden = k->hidden;
+  for (int e = 0; e < hidden; e++) TT_CPU(panel_product)
+  (tokens, k->count, k->hidden, tt_left_rows(a, 2 * hidden), k->v + e * hidden * TT_PANEL, 0, NULL, false,
+   (tt_target){k->t + e * TT_PANEL, hidden * TT_PANEL, 0, false});
 }
 
 // A token's rows of the result: `pair` is its first one.
@@ -87,7 +87,8 @@ void TT_CPU(outer_product)(const tt_drop *drop, int hidden, int dim, const float
   const tt_batch *batch = drop->batch;
   block k = cut(hidden, batch->max_length, scratch);
   for (int first = 0; first < dim; first += TT_PANEL) {
-    choose_columns(&k, first, dim, at.w);
+    choose_columns(&k, first, dim);
+    pack_forward(&k, at.w);
     tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, k.count, k.factors);
     for (int64_t slab = 0; slab < batch->tokens; slab += SLAB) {
       int64_t end = slab + SLAB < batch->tokens ? slab + SLAB : batch->tokens;
@@ -119,16 +120,41 @@ static void start_backward(const block *k, tt_mask_rows *mask, int64_t pair, int
   }
 }
 
+// Floats of the panels of T of one token, and of one column of W, in the backward.
+static int64_t token_panels(const block *k) {
+  return (int64_t)tt_panels_size(k->count, k->hidden);
+}
+static int64_t column_panels(const block *k) {
+  return (int64_t)tt_panels_size(k->hidden, k->hidden);
+}
+
+static void pack_backward(const block *k, const float *w) {
+  int64_t hidden = k->hidden;
+  for (int p = 0; p < k->count; p++) {
+    const float *column = w + (k->first + p) * hidden * hidden; // (c, e)
+    TT_CPU(pack)(column, hidden, k->hidden, k->hidden, k->v + p * column_panels(k));
+    for (int c = 0; c < hidden; c += TT_PANEL) TT_CPU(transpose)
+    (hidden - c < TT_PANEL ? k->hidden - c : TT_PANEL, k->hidden, column + c * hidden, hidden, false,
+     k->v_back + (c / TT_PANEL * hidden * k->count + p) * TT_PANEL, k->count * TT_PANEL);
+  }
+}
+
+static void expand_backward(const block *k, const float *a, int64_t tokens) {
+  for (int p = 0; p < k->count; p++) TT_CPU(panel_product)
+  (tokens, k->hidden, k->hidden, tt_left_rows(a, 2 * k->hidden), k->v + p * column_panels(k),
+   (int64_t)k->hidden * TT_PANEL, NULL, false,
+   (tt_target){k->t + p * TT_PANEL, token_panels(k), (int64_t)k->count * TT_PANEL, false});
+}
+
 // From u: the token's dT, and what it adds to db of its molecule, whose a and b start at `ab`.
 static void token_backward(const block *k, int length, int64_t token, const float *ab, float *dab) {
   int hidden = k->hidden, count = k->count;
   TT_CPU(panel_product)
   (hidden, count, length, tt_left_transposed(ab + hidden, 2 * hidden), k->u, 0, NULL, false,
    (tt_target){k->dt + token * TT_PANEL, SLAB * TT_PANEL, 0, false});
-  TT_CPU(pack_transposed)(k->t + token * hidden * TT_PANEL, TT_PANEL, hidden, count, k->t_back);
   TT_CPU(panel_product)
-  (length, hidden, count, tt_left_rows(k->u, TT_PANEL), k->t_back, (int64_t)count * TT_PANEL, NULL, true,
-   tt_target_rows(dab + hidden, 2 * hidden));
+  (length, hidden, count, tt_left_rows(k->u, TT_PANEL), k->t + token * token_panels(k),
+   (int64_t)count * TT_PANEL, NULL, true, tt_target_rows(dab + hidden, 2 * hidden));
 }
 
 // From dT of a slab: da, and what it adds to dV.
@@ -150,15 +176,12 @@ void TT_CPU(outer_product_backward)(const tt_drop *drop, int hidden, int dim, co
   block k = cut(hidden, batch->max_length, scratch);
   memset(dab, 0, (size_t)(batch->tokens * row) * sizeof *dab);
   for (int first = 0; first < dim; first += TT_PANEL) {
-    choose_columns(&k, first, dim, w);
-    for (int e = 0; e < hidden; e++) // a column of panels for each panel of c
-      for (int c = 0; c < hidden; c += TT_PANEL) TT_CPU(transpose)
-    (hidden - c < TT_PANEL ? hidden - c : TT_PANEL, k.count, k.v + ((int64_t)e * hidden + c) * TT_PANEL,
-     TT_PANEL, false, k.v_back + ((int64_t)c / TT_PANEL * hidden + e) * k.count * TT_PANEL, TT_PANEL);
+    choose_columns(&k, first, dim);
+    pack_backward(&k, w);
     tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, k.count, k.factors);
     for (int64_t slab = 0; slab < batch->tokens; slab += SLAB) {
       int64_t end = slab + SLAB < batch->tokens ? slab + SLAB : batch->tokens;
-      expand(&k, ab + slab * row, end - slab);
+      expand_backward(&k, ab + slab * row, end - slab);
       for (int64_t token = slab; token < end; token++) {
         int m = batch->token_molecule[token], length = batch->length[m];
         int64_t start = batch->token_offset[m], pair = batch->pair_offset[m] + (token - start) * length;

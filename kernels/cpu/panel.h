@@ -31,10 +31,10 @@ typedef struct {
 
 // A row-major matrix, or (transposed) its transpose, as a left matrix.
 static inline tt_left tt_left_rows(const float *at, int64_t stride) {
-  return (tt_left){at, stride, 1, INT32_MAX, 0};
+  return (tt_left){at, stride, 1, TT_PANEL, TT_PANEL};
 }
 static inline tt_left tt_left_transposed(const float *at, int64_t stride) {
-  return (tt_left){at, 1, stride, INT32_MAX, 0};
+  return (tt_left){at, 1, stride, TT_PANEL, TT_PANEL * stride};
 }
 
 // Where the result goes: rows `row` apart, panels of columns `panel` apart. `exact`: nothing may be written
@@ -55,8 +55,8 @@ static inline size_t tt_panels_size(int64_t depth, int64_t columns) {
 }
 
 // c (rows, columns) = [c +] a (rows, depth) b + bias; b: panels (depth rows each) `b_panel` floats apart;
-// bias (columns) or NULL. An element's sum runs over k upwards, whatever the other sizes are: a row's result
-// does not depend on the rows computed with it.
+// bias (columns) or NULL. An element's sum runs over k upwards, in blocks that depend on `depth` and a.chunk
+// alone: a row's result does not depend on the rows computed with it.
 void TT_CPU(panel_product)(int64_t rows, int columns, int depth, tt_left a, const float *b, int64_t b_panel,
                            const float *bias, bool add, tt_target c);
 

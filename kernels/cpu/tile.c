@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { FLOATS = 96 * 1024, LEAST = 8 * TT_GROUP, MOST = 64 * TT_GROUP };
+enum { FLOATS = 128 * 1024, LEAST = 8 * TT_GROUP, MOST = 64 * TT_GROUP };
 
 static int64_t most_rows(int widest) {
   int64_t rows = FLOATS / widest / TT_GROUP * TT_GROUP;

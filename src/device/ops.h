@@ -183,7 +183,7 @@ typedef struct {
   void (*outer_product_backward)(const tt_drop *drop, int hidden, int dim, const float *dout, const float *ab,
                                  const float *w, float *dab, tt_gradients gradient, float *scratch);
   // [a, b]_ij = p_ij * sigmoid(g_ij) / sqrt(S), p and g (R, 2C); t_ijc = sum_k a_ikc b_jkc + sum_k a_kic
-  // b_kjc, (R, C)
+  // b_kjc, (R, C). In the backward dp may be p and dg may be g.
   void (*triangle)(const tt_batch *batch, int hidden, const float *p, const float *g, float *t,
                    float *scratch);
   void (*triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g,

@@ -38,12 +38,12 @@ struct tt_model {
   tt_layer_activations *layers;       // L + 1; the last one has only x and pair
   float *move_qkv, *move_prob, *move; // (T, 3D), (R * H), (T, 3)
   tt_statistics move_norm, move_pair_norm, lm_norm;
-  float *lm_x, *lm_h, *logits;        // (masked, D), (masked, D), (masked, 128); rows up to T
-  float *dx, *dpair;                  // running gradients (T, D), (R, P)
-  float *token1, *token2;             // temporaries (T, max(3D, 2C, 128))
-  float *pair1, *pair2;               // temporaries (R, max(P, 128))
-  float *pair_c1, *pair_c2, *pair_c3; // temporaries (R, 2C), (R, 2C), (R, C)
-  float *bias, *dprob;                // (R, H) each
+  float *lm_x, *lm_h, *logits; // (masked, D), (masked, D), (masked, 128); rows up to T
+  float *dx, *dpair;           // running gradients (T, D), (R, P)
+  float *token1, *token2;      // temporaries (T, max(3D, 2C, 128))
+  float *pair1, *pair2;        // temporaries (R, max(P, 128))
+  float *pair_c;               // temporary (R, C)
+  float *bias, *dprob;         // (R, H) each
   float *scratch;
 };
 

@@ -127,7 +127,7 @@ static void triangle_backward(const tt_pass *p, const layer_view *v, int l) {
   tt_model *m = p->m;
   tt_layer_activations *a = v->a;
   tt_drop drop = {p->batch, TT_ROWS_PAIRS_SHARED, tt_site(p, m->config.pair_dropout, l, TT_SITE_TRIANGLE)};
-  float *dgate = m->pair1, *dp = m->pair_c1, *dg = m->pair_c2, *dt = m->pair_c3;
+  float *dgate = a->gate, *dp = a->tri_p, *dg = a->tri_g, *dt = m->pair_c; // in place: this is their last use
   p->ops->triangle_out_backward(&drop, v->C, v->P, m->dpair, a->t, tt_at(p, v->at->tri_out_norm),
                                 a->tri_out_norm, tt_at(p, v->at->tri_z), a->gate, dgate, dt,
                                 tt_gradients_at(p, v->at->tri_out_norm), tt_gradients_at(p, v->at->tri_z),

@@ -131,9 +131,7 @@ static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int
   m->token2 = cut(c, T, token_wide);
   m->pair1 = cut(c, R, pair_wide);
   m->pair2 = cut(c, R, pair_wide);
-  m->pair_c1 = cut(c, R, 2 * C);
-  m->pair_c2 = cut(c, R, 2 * C);
-  m->pair_c3 = cut(c, R, C);
+  m->pair_c = cut(c, R, C);
   m->bias = cut(c, R, H);
   m->dprob = cut(c, R, H);
   tt_sizes sizes = {length, k->heads, k->embed_dim, k->ffn_dim, k->pair_dim, k->pair_hidden, T, R};
