@@ -230,5 +230,11 @@ typedef struct {
 
 // The CPU backend (kernels/cpu): one thread, fp32, OpenBLAS for products.
 const tt_ops *tt_ops_cpu(void);
+// Its kernels for one instruction set, "v4" (AVX-512), "v3" (AVX2) or "base"; NULL: not on this machine.
+const tt_ops *tt_ops_cpu_for(const char *instructions);
+
+// The reference backend (kernels/reference): every formula in double, one element after the other. Checks
+// only.
+const tt_ops *tt_ops_reference(void);
 
 #endif
