@@ -25,7 +25,9 @@ static const char help[] =
     "  --steps N              updates that are timed (default 20)\n"
     "  --warmup N             updates before them (default 3)\n"
     "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
-    "  --json                 one JSON object instead of a table\n";
+    "  --json                 one JSON object instead of a table\n"
+    "\n"
+    "'twotrack bench ops --help': every operation of the backends, checked and timed.\n";
 
 typedef struct {
   tt_cli_configuration config;
@@ -84,7 +86,7 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   }
   if (optind + 2 != argc || strcmp(argv[optind], "step") != 0)
     return tt_fail(TT_ERR_ARGUMENT,
-                   "bench: say 'step' and one configuration file; see 'twotrack bench --help'");
+                   "bench: say 'step' and one configuration file, or 'ops'; see 'twotrack bench --help'");
   a->config.path = argv[optind + 1];
   return TT_OK;
 }
@@ -148,6 +150,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
 }
 
 int tt_cli_bench(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "ops") == 0) return tt_cli_bench_ops(argc - 1, argv + 1);
   tt_comm comm;
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a;

@@ -10,6 +10,7 @@ typedef struct {
 } tt_command;
 
 int tt_cli_bench(int argc, char **argv);
+int tt_cli_bench_ops(int argc, char **argv); // argv[0]: "ops"
 int tt_cli_checkpoint(int argc, char **argv);
 int tt_cli_plot(int argc, char **argv);
 int tt_cli_store(int argc, char **argv);

@@ -1,0 +1,251 @@
+// twotrack bench ops: every operation of a backend, checked and timed.
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/version.h"
+#include "opbench/opbench.h"
+#include "train/hardware.h"
+
+static const char help[] =
+    "usage: twotrack bench ops [--mode test|grad|perf|support] [--op NAME] [--backend NAME] [--json]\n"
+    "\n"
+    "Checks or times every operation that the model is written in, one process, one thread.\n"
+    "\n"
+    "  --mode test     against the reference backend (sums in double), in many small shapes\n"
+    "  --mode grad     each backward against finite differences of the reference backend's forward\n"
+    "  --mode perf     time, operations and bytes a second at the size of the 84M model\n"
+    "  --mode support  which backends have which operations here\n"
+    "  --op NAME       one operation only\n"
+    "  --backend NAME  cpu (default), cpu-v4, cpu-v3, cpu-base, reference\n"
+    "  --json          one JSON object instead of a table\n"
+    "\n"
+    "The column 'same bits' is measured in every mode: whether an operation gave the same bits when it\n"
+    "was called again, with arrays at other addresses and other garbage in scratch. The exit code is 1 when "
+    "a\n"
+    "test fails. docs/benchmarks.md defines the figures.\n";
+
+typedef enum { TEST, GRAD, PERF, SUPPORT, MODES } mode;
+static const char *const mode_names[MODES] = {"test", "grad", "perf", "support"};
+static const double PERF_SECONDS = 0.2; // of each row
+
+static const struct {
+  const char *name, *instructions; // NULL: not a choice among instruction sets
+} backends[] = {{"cpu", NULL}, {"cpu-v4", "v4"}, {"cpu-v3", "v3"}, {"cpu-base", "base"}, {"reference", NULL}};
+enum { BACKENDS = sizeof backends / sizeof *backends };
+
+// NULL: not on this machine.
+static const tt_ops *backend(int k) {
+  if (backends[k].instructions != NULL) return tt_ops_cpu_for(backends[k].instructions);
+  return k == 0 ? tt_ops_cpu() : tt_ops_reference();
+}
+
+typedef struct {
+  mode mode;
+  int op; // -1: all
+  const tt_ops *ops;
+  bool json, help;
+} arguments;
+
+static tt_status find_mode(const char *name, mode *found) {
+  for (int k = 0; k < MODES; k++)
+    if (strcmp(name, mode_names[k]) == 0) return *found = (mode)k, TT_OK;
+  return tt_fail(TT_ERR_ARGUMENT, "bench ops: --mode takes test, grad, perf or support, not '%s'", name);
+}
+
+static tt_status find_backend(const char *name, const tt_ops **ops) {
+  for (int k = 0; k < BACKENDS; k++) {
+    if (strcmp(name, backends[k].name) != 0) continue;
+    *ops = backend(k);
+    return *ops != NULL
+               ? TT_OK
+               : tt_fail(TT_ERR_UNSUPPORTED, "bench ops: this machine cannot run backend '%s'", name);
+  }
+  return tt_fail(TT_ERR_ARGUMENT,
+                 "bench ops: --backend takes cpu, cpu-v4, cpu-v3, cpu-base or reference, not '%s'", name);
+}
+
+static tt_status read_arguments(int argc, char **argv, arguments *a) {
+  enum { MODE = 256, OP, BACKEND, JSON };
+  static const struct option options[] = {
+      {"mode", required_argument, NULL, MODE},
+      {"op", required_argument, NULL, OP},
+      {"backend", required_argument, NULL, BACKEND},
+      {"json", no_argument, NULL, JSON},
+      {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0},
+  };
+  *a = (arguments){.mode = TEST, .op = -1, .ops = tt_ops_cpu()};
+  opterr = 0;
+  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+    case MODE:
+      TT_TRY(find_mode(optarg, &a->mode));
+      break;
+    case OP:
+      TT_TRY(tt_opbench_find(optarg, &a->op));
+      break;
+    case BACKEND:
+      TT_TRY(find_backend(optarg, &a->ops));
+      break;
+    case JSON:
+      a->json = true;
+      break;
+    case 'h':
+      a->help = true;
+      return TT_OK;
+    default:
+      return tt_fail(TT_ERR_ARGUMENT,
+                     "bench ops: '%s' is no option, or its value is missing; see 'twotrack bench ops --help'",
+                     argv[optind - 1]);
+    }
+  }
+  if (optind != argc)
+    return tt_fail(TT_ERR_ARGUMENT, "bench ops: '%s' is too much; see 'twotrack bench ops --help'",
+                   argv[optind]);
+  return TT_OK;
+}
+
+static const char *yes_no(bool yes) {
+  return yes ? "yes" : "NO";
+}
+
+// ---- test and grad: returns how many operations failed ----
+static tt_status check_op(const arguments *a, int op, json_t *rows, int *failed) {
+  tt_op_check check;
+  bool deterministic;
+  const char *name = tt_opbench_name(op);
+  if (!tt_opbench_filled(a->ops, op)) {
+    ++*failed;
+    if (!a->json) printf("%-26s FAILED: the backend has it not\n", name);
+    json_array_append_new(
+        rows, json_pack("{s:s, s:b, s:s}", "op", name, "ok", 0, "message", "the backend has it not"));
+    return TT_OK;
+  }
+  TT_TRY((a->mode == TEST ? tt_opbench_test : tt_opbench_grad)(a->ops, op, &check));
+  if (check.cases == 0 && check.ok) return TT_OK; // grad: not a backward
+  TT_TRY(tt_opbench_deterministic(a->ops, op, &deterministic));
+  bool ok = check.ok && (deterministic || !a->ops->deterministic);
+  *failed += !ok;
+  json_array_append_new(rows, json_pack("{s:s, s:b, s:i, s:f, s:f, s:s, s:b, s:s, s:s}", "op", name, "ok", ok,
+                                        "cases", check.cases, "error", check.error, "limit", check.limit,
+                                        "limit_reason", check.reason ? check.reason : "", "deterministic",
+                                        deterministic, "worst", check.worst, "message", check.message));
+  if (a->json) return TT_OK;
+  printf("%-26s %5d %10.1e %10.1e %9s  %-6s %s\n", name, check.cases, check.error, check.limit,
+         yes_no(deterministic), ok ? "ok" : "FAILED", check.reason ? check.reason : "");
+  if (check.message[0]) printf("    %s\n", check.message);
+  if (!(check.error <= check.limit)) printf("    the largest error: %s\n", check.worst);
+  return TT_OK;
+}
+
+static tt_status perf_op(const arguments *a, int op, json_t *rows) {
+  tt_op_speed speeds[TT_OP_MOST_SPEEDS];
+  int count;
+  bool deterministic;
+  const char *name = tt_opbench_name(op);
+  if (!tt_opbench_filled(a->ops, op)) return TT_OK;
+  TT_TRY(tt_opbench_perf(a->ops, op, PERF_SECONDS, speeds, &count));
+  TT_TRY(tt_opbench_deterministic(a->ops, op, &deterministic));
+  for (int k = 0; k < count; k++) {
+    const tt_op_speed *s = &speeds[k];
+    char flops[32] = "-";
+    if (s->flops > 0) snprintf(flops, sizeof flops, "%.1f", 1e-9 * s->flops / s->seconds);
+    if (!a->json)
+      printf("%-26s %10.3f %10.3f %9s %8.1f %9s  %s\n", name, 1e3 * s->seconds, 1e3 * s->fastest, flops,
+             1e-9 * s->bytes / s->seconds, yes_no(deterministic), s->shape);
+    json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:b}", "op", name, "shape",
+                                          s->shape, "runs", s->runs, "seconds_median", s->seconds,
+                                          "seconds_fastest", s->fastest, "flops", s->flops, "bytes", s->bytes,
+                                          "deterministic", deterministic));
+  }
+  fflush(stdout);
+  return TT_OK;
+}
+
+static tt_status support_op(const arguments *a, int op, json_t *rows) {
+  json_t *cells = json_object();
+  if (!a->json) printf("%-26s", tt_opbench_name(op));
+  for (int k = 1; k <= BACKENDS; k++) { // "cpu" is one of those after it; the last is still to come
+    const tt_ops *ops = k < BACKENDS ? backend(k) : NULL;
+    const char *cell = k == BACKENDS ? "not built" : "not here";
+    bool deterministic = false;
+    if (ops != NULL) {
+      cell = "-";
+      if (tt_opbench_filled(ops, op)) {
+        TT_TRY(tt_opbench_deterministic(ops, op, &deterministic));
+        cell = deterministic ? "same bits" : "yes";
+      }
+    }
+    if (!a->json) printf(" %-10s", cell);
+    json_object_set_new(cells, k < BACKENDS ? backends[k].name : "cuda", json_string(cell));
+  }
+  if (!a->json) printf("\n");
+  json_array_append_new(rows, json_pack("{s:s, s:o}", "op", tt_opbench_name(op), "backends", cells));
+  return TT_OK;
+}
+
+static void print_heading(const arguments *a) {
+  int molecules;
+  int64_t tokens, pairs;
+  printf("twotrack %s, %s\n", tt_version(), a->mode == SUPPORT ? "backends on this machine" : a->ops->name);
+  switch (a->mode) {
+  case PERF:
+    tt_opbench_molecules(&molecules, &tokens, &pairs);
+    printf("84M shapes; %d molecules of mixed length, %lld token and %lld pair rows; one thread\n\n",
+           molecules, (long long)tokens, (long long)pairs);
+    printf("%-26s %10s %10s %9s %8s %9s  %s\n", "operation", "ms", "fastest", "GFLOP/s", "GB/s", "same bits",
+           "shape");
+    break;
+  case SUPPORT:
+    printf("'same bits': has it, and gave the same bits whenever called; 'yes': has it\n\n%-26s",
+           "operation");
+    for (int k = 1; k < BACKENDS; k++) printf(" %-10s", backends[k].name);
+    printf(" cuda\n");
+    break;
+  default:
+    printf("%s\n\n", a->mode == TEST
+                         ? "largest difference from the reference backend, over the largest value"
+                         : "gradient along random directions, less finite differences, over its length");
+    printf("%-26s %5s %10s %10s %9s  %-6s %s\n", "operation", "cases", "error", "limit", "same bits", "",
+           "limit");
+  }
+}
+
+static tt_status run(const arguments *a, int *failed) {
+  json_t *rows = json_array();
+  tt_status status = TT_OK;
+  if (!a->json) print_heading(a);
+  for (int op = 0; status == TT_OK && op < tt_opbench_count(); op++) {
+    if (a->op >= 0 && a->op != op) continue;
+    status = a->mode == PERF      ? perf_op(a, op, rows)
+             : a->mode == SUPPORT ? support_op(a, op, rows)
+                                  : check_op(a, op, rows, failed);
+  }
+  if (status == TT_OK && a->json) {
+    json_t *all = json_pack("{s:s, s:s, s:o, s:s, s:i, s:O}", "code_version", tt_version(), "backend",
+                            a->ops->name, "hardware", tt_hardware_json(), "mode", mode_names[a->mode],
+                            "failed", *failed, "operations", rows);
+    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(all);
+  }
+  json_decref(rows);
+  return status;
+}
+
+int tt_cli_bench_ops(int argc, char **argv) {
+  arguments a;
+  int failed = 0;
+  if (read_arguments(argc, argv, &a) != TT_OK)
+    return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 2;
+  if (a.help) return fputs(help, stdout), 0;
+  tt_status status = run(&a, &failed);
+  if (status == TT_OK && failed > 0)
+    status = tt_fail(TT_ERR_NUMERIC, "bench ops: %d operation%s of backend '%s' failed", failed,
+                     failed > 1 ? "s" : "", a.ops->name);
+  if (status != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
+  return 0;
+}

@@ -1,0 +1,295 @@
+// Cases of the fused steps of a block.
+#include "opbench/opcase.h"
+
+static int largest(int a, int b) {
+  return a > b ? a : b;
+}
+
+// ---- norm_linear ----
+enum { X, GAMMA, BETA, MEAN, RSTD, DX, DGAMMA, DBETA, MAP }; // from MAP on, six arrays a map
+enum { W, B, Y, DY, DW, DB, MAP_ARRAYS };
+
+static int map_slot(int k, int array) {
+  return MAP + k * MAP_ARRAYS + array;
+}
+static int map_count(const tt_op_case *c) {
+  int count = 0;
+  while (count < TT_MOST_MAPS && c->shape->outs[count] > 0) count++;
+  return count;
+}
+
+static void norm_linear_build(tt_op_case *c) {
+  static const char *const names[TT_MOST_MAPS][MAP_ARRAYS] = {
+      {"w 1", "b 1", "y 1", "dy 1", "dw 1", "db 1"},
+      {"w 2", "b 2", "y 2", "dy 2", "dw 2", "db 2"},
+      {"w 3", "b 3", "y 3", "dy 3", "dw 3", "db 3"},
+  };
+  const tt_op_shape *s = c->shape;
+  int width = s->dim;
+  tt_op_rows(c);
+  for (int k = 0; k < map_count(c); k++) width = largest(width, s->outs[k]);
+  tt_op_dense_sizes(c, width);
+  if (map_count(c) > 1) c->sizes.pair_hidden = (width + 1) / 2; // maps of the triangle's kind: 2C, 2C, P
+  tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
+  tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
+  tt_op_result(c, MEAN, "mean", c->rows), tt_op_result(c, RSTD, "rstd", c->rows);
+  for (int k = 0; k < map_count(c); k++) {
+    tt_op_input(c, map_slot(k, W), names[k][W], (int64_t)s->outs[k] * s->dim, -1, 1);
+    if (!s->no_bias) {
+      tt_op_input(c, map_slot(k, B), names[k][B], s->outs[k], -1, 1);
+      tt_op_forward_only(c, map_slot(k, B));
+    }
+    tt_op_result(c, map_slot(k, Y), names[k][Y], c->rows * s->outs[k]);
+    tt_op_forward_only(c, map_slot(k, Y));
+    tt_op_seed(c, map_slot(k, DY), names[k][DY], map_slot(k, Y));
+    tt_op_gradient(c, map_slot(k, DW), names[k][DW], map_slot(k, W), true);
+    if (!s->no_bias) tt_op_gradient(c, map_slot(k, DB), names[k][DB], map_slot(k, B), true);
+  }
+  tt_op_gradient(c, DX, "dx", X, true);
+  tt_op_gradient(c, DGAMMA, "dgamma", GAMMA, true), tt_op_gradient(c, DBETA, "dbeta", BETA, true);
+}
+
+static tt_weights norm_of(const tt_op_case *c) {
+  return (tt_weights){tt_op_at(c, GAMMA), tt_op_at(c, BETA)};
+}
+static tt_statistics statistics_of(const tt_op_case *c) {
+  return (tt_statistics){tt_op_at(c, MEAN), tt_op_at(c, RSTD)};
+}
+
+static void norm_linear_run(const tt_ops *ops, tt_op_case *c) {
+  tt_map maps[TT_MOST_MAPS];
+  for (int k = 0; k < map_count(c); k++)
+    maps[k] = (tt_map){c->shape->outs[k],
+                       {tt_op_at(c, map_slot(k, W)), tt_op_at(c, map_slot(k, B))},
+                       tt_op_at(c, map_slot(k, Y))};
+  ops->norm_linear(tt_op_at(c, X), c->rows, c->shape->dim, norm_of(c), statistics_of(c), maps, map_count(c),
+                   c->scratch);
+}
+static void norm_linear_run_backward(const tt_ops *ops, tt_op_case *c) {
+  tt_map_gradient maps[TT_MOST_MAPS];
+  for (int k = 0; k < map_count(c); k++)
+    maps[k] = (tt_map_gradient){c->shape->outs[k],
+                                {tt_op_at(c, map_slot(k, W)), tt_op_at(c, map_slot(k, B))},
+                                tt_op_at(c, map_slot(k, DY)),
+                                {tt_op_at(c, map_slot(k, DW)), tt_op_at(c, map_slot(k, DB))}};
+  ops->norm_linear_backward(tt_op_at(c, X), c->rows, c->shape->dim, norm_of(c), statistics_of(c), maps,
+                            map_count(c), tt_op_at(c, DX),
+                            (tt_gradients){tt_op_at(c, DGAMMA), tt_op_at(c, DBETA)}, c->scratch);
+}
+static double norm_linear_flops(const tt_op_case *c) {
+  double out = 0;
+  for (int k = 0; k < map_count(c); k++) out += c->shape->outs[k];
+  return 2.0 * (double)c->rows * c->shape->dim * out;
+}
+
+static const tt_op_shape norm_linear_shapes[] = {
+    {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_TOKENS, .dim = 3, .outs = {1}},
+    {.kind = TT_ROWS_TOKENS, .dim = 21, .outs = {63}, .no_bias = true},
+    {.kind = TT_ROWS_TOKENS, .dim = 21, .outs = {11, 5}},
+    {.kind = TT_ROWS_TOKENS, .dim = 5, .outs = {1030}, .only_test = true}, // more than a block of dy
+    {.kind = TT_ROWS_PAIRS, .dim = 37, .outs = {18, 18, 37}},
+    {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_PAIRS, .dim = 64, .outs = {32, 32, 64}, .only_test = true},
+    {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_TOKENS, .dim = 776, .outs = {101, 1}, .only_test = true},
+};
+static const tt_op_shape norm_linear_real[] = {
+    {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .outs = {2304}, .no_bias = true}, // q, k, v
+    {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .outs = {128}},                   // a, b
+    {.molecules = TT_OP_REAL,
+     .kind = TT_ROWS_PAIRS,
+     .dim = 512,
+     .outs = {128, 128, 512}}, // triangle's inputs
+};
+
+// ---- linear_residual ----
+enum { LR_W = 1, LR_B, RESIDUAL, OUT, DOUT, LR_DX, LR_DW, LR_DB };
+
+static void residual_build(tt_op_case *c) {
+  const tt_op_shape *s = c->shape;
+  tt_op_rows(c);
+  tt_op_dense_sizes(c, largest(s->in, s->out));
+  tt_op_input(c, X, "x", c->rows * s->in, -1, 1);
+  tt_op_input(c, LR_W, "w", (int64_t)s->out * s->in, -1, 1);
+  if (!s->no_bias) tt_op_input(c, LR_B, "b", s->out, -1, 1), tt_op_forward_only(c, LR_B);
+  if (!s->no_residual)
+    tt_op_input(c, RESIDUAL, "residual", c->rows * s->out, -1, 1), tt_op_forward_only(c, RESIDUAL);
+  tt_op_result(c, OUT, "out", c->rows * s->out), tt_op_forward_only(c, OUT);
+  tt_op_seed(c, DOUT, "dout", OUT);
+  tt_op_gradient(c, LR_DX, "dx", X, false);
+  tt_op_gradient(c, LR_DW, "dw", LR_W, true);
+  if (!s->no_bias) tt_op_gradient(c, LR_DB, "db", LR_B, true);
+}
+static void residual_run(const tt_ops *ops, tt_op_case *c) {
+  if (c->shape->in_place) tt_op_copy(c, OUT, RESIDUAL);
+  ops->linear_residual(&c->drop, tt_op_at(c, X), c->rows, c->shape->in, c->shape->out,
+                       (tt_weights){tt_op_at(c, LR_W), tt_op_at(c, LR_B)},
+                       c->shape->in_place ? tt_op_at(c, OUT) : tt_op_at(c, RESIDUAL), tt_op_at(c, OUT),
+                       c->scratch);
+}
+static void residual_run_backward(const tt_ops *ops, tt_op_case *c) {
+  ops->linear_residual_backward(&c->drop, tt_op_at(c, DOUT), tt_op_at(c, X), c->rows, c->shape->in,
+                                c->shape->out, tt_op_at(c, LR_W), tt_op_at(c, LR_DX),
+                                (tt_gradients){tt_op_at(c, LR_DW), tt_op_at(c, LR_DB)}, c->scratch);
+}
+static double residual_flops(const tt_op_case *c) {
+  return 2.0 * (double)c->rows * c->shape->in * c->shape->out;
+}
+
+static const tt_op_shape residual_shapes[] = {
+    {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_TOKENS, .in = 2, .out = 3, .dropout = 0.25},
+    {.kind = TT_ROWS_TOKENS, .in = 21, .out = 11},
+    {.kind = TT_ROWS_TOKENS, .in = 21, .out = 11, .dropout = 0.25},
+    {.kind = TT_ROWS_TOKENS, .in = 5, .out = 64, .dropout = 0.1, .in_place = true},
+    {.kind = TT_ROWS_PAIRS, .in = 9, .out = 37, .dropout = 0.5, .no_residual = true, .no_bias = true},
+    {.kind = TT_ROWS_PAIRS_SHARED, .in = 9, .out = 21, .dropout = 0.25},
+    {.kind = TT_ROWS_TOKENS,
+     .in = 3,
+     .out = 1040,
+     .dropout = 0.25,
+     .only_test = true}, // many words of a mask
+    {.molecules = TT_OP_SEVEN,
+     .kind = TT_ROWS_PAIRS,
+     .in = 131,
+     .out = 75,
+     .dropout = 0.1,
+     .only_test = true},
+};
+static const tt_op_shape residual_real[] = {
+    {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .in = 768, .out = 768, .dropout = 0.1}};
+
+// ---- ffn ----
+enum {
+  FFN_MEAN = 3,
+  FFN_RSTD,
+  W1,
+  B1,
+  W2,
+  B2,
+  H,
+  FFN_OUT,
+  FFN_DOUT,
+  D,
+  FFN_DGAMMA,
+  FFN_DBETA,
+  DW1,
+  DB1,
+  DW2,
+  DB2
+};
+
+static void ffn_build(tt_op_case *c) {
+  const tt_op_shape *s = c->shape;
+  int64_t size = (int64_t)s->dim * s->hidden;
+  tt_op_rows(c);
+  tt_op_dense_sizes(c, largest(s->dim, s->hidden));
+  tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
+  tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
+  tt_op_result(c, FFN_MEAN, "mean", c->rows), tt_op_result(c, FFN_RSTD, "rstd", c->rows);
+  tt_op_input(c, W1, "w1", size, -0.5, 0.5), tt_op_input(c, B1, "b1", s->hidden, -1, 1);
+  tt_op_input(c, W2, "w2", size, -0.5, 0.5), tt_op_input(c, B2, "b2", s->dim, -1, 1);
+  tt_op_forward_only(c, B1), tt_op_forward_only(c, B2);
+  tt_op_result(c, H, "h", c->rows * s->hidden);
+  tt_op_result(c, FFN_OUT, "out", c->rows * s->dim), tt_op_forward_only(c, FFN_OUT);
+  tt_op_seed(c, FFN_DOUT, "dout", FFN_OUT);
+  // the backward always goes through the residual: without one, dx is no gradient of the result
+  tt_op_gradient(c, D, "dx", X, false);
+  tt_op_gradient(c, FFN_DGAMMA, "dgamma", GAMMA, true), tt_op_gradient(c, FFN_DBETA, "dbeta", BETA, true);
+  tt_op_gradient(c, DW1, "dw1", W1, true), tt_op_gradient(c, DB1, "db1", B1, true);
+  tt_op_gradient(c, DW2, "dw2", W2, true), tt_op_gradient(c, DB2, "db2", B2, true);
+}
+static tt_ffn ffn_of(const tt_op_case *c) {
+  return (tt_ffn){.drop = c->drop,
+                  .inner = c->inner.dropout,
+                  .rows = c->rows,
+                  .dim = c->shape->dim,
+                  .hidden = c->shape->hidden,
+                  .norm = norm_of(c),
+                  .first = {tt_op_at(c, W1), tt_op_at(c, B1)},
+                  .second = {tt_op_at(c, W2), tt_op_at(c, B2)}};
+}
+static void ffn_run(const tt_ops *ops, tt_op_case *c) {
+  tt_ffn f = ffn_of(c);
+  ops->ffn(&f, tt_op_at(c, X), c->shape->no_residual ? NULL : tt_op_at(c, X), tt_op_at(c, H),
+           (tt_statistics){tt_op_at(c, FFN_MEAN), tt_op_at(c, FFN_RSTD)}, tt_op_at(c, FFN_OUT), c->scratch);
+}
+static void ffn_run_backward(const tt_ops *ops, tt_op_case *c) {
+  tt_ffn f = ffn_of(c);
+  tt_op_copy(c, D, FFN_DOUT);
+  ops->ffn_backward(&f, tt_op_at(c, X), tt_op_at(c, H),
+                    (tt_statistics){tt_op_at(c, FFN_MEAN), tt_op_at(c, FFN_RSTD)}, tt_op_at(c, D),
+                    (tt_gradients){tt_op_at(c, FFN_DGAMMA), tt_op_at(c, FFN_DBETA)},
+                    (tt_gradients){tt_op_at(c, DW1), tt_op_at(c, DB1)},
+                    (tt_gradients){tt_op_at(c, DW2), tt_op_at(c, DB2)}, c->scratch);
+}
+static double ffn_flops(const tt_op_case *c) {
+  return 4.0 * (double)c->rows * c->shape->dim * c->shape->hidden;
+}
+
+static const tt_op_shape ffn_shapes[] = {
+    {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_TOKENS, .dim = 3, .hidden = 2, .dropout = 0.25},
+    {.kind = TT_ROWS_TOKENS, .dim = 21, .hidden = 37},
+    {.kind = TT_ROWS_TOKENS, .dim = 21, .hidden = 37, .dropout = 0.25, .inner_dropout = 0.1},
+    {.kind = TT_ROWS_PAIRS, .dim = 11, .hidden = 11, .dropout = 0.1},
+    {.kind = TT_ROWS_PAIRS,
+     .dim = 16,
+     .hidden = 32,
+     .inner_dropout = 0.5,
+     .no_residual = true,
+     .only_test = true},
+    {.molecules = TT_OP_SEVEN,
+     .kind = TT_ROWS_PAIRS,
+     .dim = 75,
+     .hidden = 139,
+     .dropout = 0.1,
+     .only_test = true},
+    {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_TOKENS, .dim = 131, .hidden = 776, .only_test = true},
+};
+static const tt_op_shape ffn_real[] = {
+    {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .hidden = 768, .dropout = 0.1},
+    {.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .dim = 512, .hidden = 512, .dropout = 0.1},
+};
+
+const tt_op_family tt_op_fused[] = {
+    {.forward = "norm_linear",
+     .backward = "norm_linear_backward",
+     .forward_limit = 2e-6,
+     .backward_limit = 4e-6,
+     .reason = "fp32 LayerNorm, then sums of up to 776 products",
+     .step = 0x1p-7,
+     .grad_limit = 1e-4,
+     .grad_reason = "h^4 term of LayerNorm, fp32 rounding over the step",
+     .build = norm_linear_build,
+     .run = norm_linear_run,
+     .run_backward = norm_linear_run_backward,
+     .flops = norm_linear_flops,
+     TT_OP_SHAPES(norm_linear_shapes),
+     TT_OP_REAL_SHAPES(norm_linear_real)},
+    {.forward = "linear_residual",
+     .backward = "linear_residual_backward",
+     .forward_limit = 1e-6,
+     .backward_limit = 2e-6,
+     .reason = "fp32 sums of up to 725 products",
+     .step = 0x1p-6,
+     .grad_limit = 2e-5,
+     .grad_reason = "linear: fp32 rounding of the results only",
+     .build = residual_build,
+     .run = residual_run,
+     .run_backward = residual_run_backward,
+     .flops = residual_flops,
+     TT_OP_SHAPES(residual_shapes),
+     TT_OP_REAL_SHAPES(residual_real)},
+    {.forward = "ffn",
+     .backward = "ffn_backward",
+     .forward_limit = 2e-6,
+     .backward_limit = 4e-6,
+     .reason = "LayerNorm, two products of up to 776 terms and GELU in fp32",
+     .step = 0x1p-8,
+     .grad_limit = 1e-4,
+     .grad_reason = "h^4 term of LayerNorm and GELU, fp32 rounding over the step",
+     .build = ffn_build,
+     .run = ffn_run,
+     .run_backward = ffn_run_backward,
+     .flops = ffn_flops,
+     TT_OP_SHAPES(ffn_shapes),
+     TT_OP_REAL_SHAPES(ffn_real)},
+    {0},
+};

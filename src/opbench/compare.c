@@ -1,0 +1,108 @@
+// An operation of one backend against the reference backend, and against itself.
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "opbench/opbench.h"
+#include "opbench/opcase.h"
+
+// Builds a copy of the case, with the forward's results where the backward reads them, and runs it.
+static tt_status run_copy(tt_op_case *c, const tt_ops *ops, const tt_op_family *family,
+                          const tt_op_shape *shape, tt_op_layout layout, bool backward) {
+  TT_TRY(tt_op_build(c, family, shape, layout));
+  if (backward) TT_TRY(tt_op_prepare(c));
+  TT_TRY(tt_op_scratch(c, ops));
+  tt_op_run(ops, c, backward);
+  return TT_OK;
+}
+
+// Largest difference over the largest value; infinite where one is not a number and the other is.
+static double array_error(const tt_op_case *ours, const tt_op_case *reference, int slot) {
+  double largest = 0, worst = 0;
+  for (int64_t e = 0; e < ours->array[slot].count; e++) {
+    double x = tt_op_value(ours, slot, e), r = tt_op_value(reference, slot, e);
+    largest = fmax(largest, fabs(r));
+    if (!(fabs(x - r) <= worst)) worst = isfinite(x) ? fabs(x - r) : INFINITY;
+  }
+  return worst == 0 ? 0 : largest == 0 ? INFINITY : worst / largest;
+}
+
+static bool same_bits(const tt_op_case *a, const tt_op_case *b, int slot) {
+  return memcmp(a->array[slot].at, b->array[slot].at, tt_op_bytes(&a->array[slot])) == 0;
+}
+
+static void compare(const tt_op_case *ours, const tt_op_case *reference, bool backward, tt_op_check *check) {
+  char text[sizeof check->worst - 32];
+  tt_op_describe(ours, text, sizeof text);
+  const char *damage = tt_op_damage(ours);
+  if (damage != NULL)
+    snprintf(check->message, sizeof check->message, "wrote before the start or past the end of %s (%s)",
+             damage, text);
+  for (int k = 0; k < TT_OP_ARRAYS; k++) {
+    const tt_op_array *a = &ours->array[k];
+    if (a->name == NULL) continue;
+    if (!tt_op_is_output(a, backward)) {
+      if ((a->forward || backward) && !a->spoiled && a->role != TT_OP_GRADIENT &&
+          !same_bits(ours, reference, k))
+        snprintf(check->message, sizeof check->message, "changed %s, which it may only read (%s)", a->name,
+                 text);
+      continue;
+    }
+    double error = array_error(ours, reference, k);
+    if (error > check->error || check->worst[0] == 0) {
+      check->error = fmax(error, check->error);
+      snprintf(check->worst, sizeof check->worst, "%.30s: %s", a->name, text);
+    }
+  }
+}
+
+tt_status tt_opbench_test(const tt_ops *ops, int op, tt_op_check *check) {
+  bool backward, both;
+  const tt_op_family *f = tt_op_family_of(tt_opbench_name(op), &backward);
+  *check = (tt_op_check){.message = "nobody has written cases for it"};
+  if (f == NULL) return TT_OK;
+  both = backward && strcmp(f->forward, f->backward) == 0; // one function, called without and with a gradient
+  *check = (tt_op_check){.limit = backward ? f->backward_limit : f->forward_limit, .reason = f->reason};
+  tt_status status = TT_OK;
+  for (int k = 0; status == TT_OK && k < f->shape_count; k++) {
+    tt_op_case ours = {0}, reference = {0};
+    for (int direction = both ? 0 : backward; status == TT_OK && direction <= backward; direction++) {
+      const tt_op_layout layout = {.garbage = NAN};
+      tt_op_free(&ours), tt_op_free(&reference);
+      status = run_copy(&reference, tt_ops_reference(), f, &f->shapes[k], layout, direction);
+      if (status == TT_OK) status = run_copy(&ours, ops, f, &f->shapes[k], layout, direction);
+      if (status == TT_OK) compare(&ours, &reference, direction, check);
+    }
+    check->cases++;
+    tt_op_free(&ours), tt_op_free(&reference);
+  }
+  check->ok = status == TT_OK && check->error <= check->limit && check->message[0] == 0;
+  return status;
+}
+
+static bool same_outputs(const tt_op_case *a, const tt_op_case *b, bool backward) {
+  for (int k = 0; k < TT_OP_ARRAYS; k++)
+    if (tt_op_is_output(&a->array[k], backward) && !same_bits(a, b, k)) return false;
+  return true;
+}
+
+tt_status tt_opbench_deterministic(const tt_ops *ops, int op, bool *deterministic) {
+  static const tt_op_layout layouts[] = {{0, NAN, false}, {0, 1e30f, false}, {1, NAN, false},
+                                         {4, 0, false},   {7, NAN, false},   {13, -3, false}};
+  bool backward;
+  const tt_op_family *f = tt_op_family_of(tt_opbench_name(op), &backward);
+  tt_status status = TT_OK;
+  *deterministic = f != NULL && f->shape_count > 0;
+  for (int k = 0; status == TT_OK && *deterministic && k < f->shape_count; k++) {
+    tt_op_case first = {0};
+    status = run_copy(&first, ops, f, &f->shapes[k], layouts[0], backward);
+    for (size_t l = 1; status == TT_OK && l < sizeof layouts / sizeof *layouts; l++) {
+      tt_op_case other = {0};
+      status = run_copy(&other, ops, f, &f->shapes[k], layouts[l], backward);
+      if (status == TT_OK && !same_outputs(&first, &other, backward)) *deterministic = false;
+      tt_op_free(&other);
+    }
+    tt_op_free(&first);
+  }
+  return status;
+}
