@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/check.h"
 #include "core/progress.h"
 
 int64_t tt_comm_piece_bytes = (int64_t)1 << 30;
 
-// After a failed MPI call the ranks cannot agree on anything: it ends the job.
-static _Noreturn void mpi_failed(const tt_comm *comm, int code, const char *call, const char *file,
-                                 int line) {
+_Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *call, const char *file,
+                                   int line) {
   char why[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, why, &length);
@@ -19,12 +19,6 @@ static _Noreturn void mpi_failed(const tt_comm *comm, int code, const char *call
   tt_fail(TT_ERR_MPI, "%s at %s:%d: %s", call, base ? base + 1 : file, line, why);
   tt_comm_abort(comm);
 }
-
-#define TT_MPI(comm, call)                                                                                   \
-  do {                                                                                                       \
-    int tt_mpi_ = (call);                                                                                    \
-    if (tt_mpi_ != MPI_SUCCESS) mpi_failed((comm), tt_mpi_, #call, __FILE__, __LINE__);                      \
-  } while (0)
 
 tt_status tt_comm_start(tt_comm *comm) {
   *comm = (tt_comm){MPI_COMM_NULL, 0, 1};
@@ -135,7 +129,7 @@ static void all_to_all(const tt_comm *comm, const char *send, const int64_t *sen
       TT_MPI(comm, MPI_Isend(send + send_at[to] + at, piece_at(send_bytes[to], at), MPI_BYTE, to, 0,
                              comm->mpi, &requests[count++]));
   }
-  if (send_bytes[comm->rank])
+  if (send_bytes[comm->rank] && receive + receive_at[comm->rank] != send + send_at[comm->rank])
     memmove(receive + receive_at[comm->rank], send + send_at[comm->rank], (size_t)send_bytes[comm->rank]);
   TT_MPI(comm, MPI_Waitall(count, requests, MPI_STATUSES_IGNORE));
   free(requests);
@@ -225,39 +219,5 @@ tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int r
 
 tt_status tt_comm_barrier(const tt_comm *comm) {
   TT_MPI(comm, MPI_Barrier(comm->mpi));
-  return TT_OK;
-}
-
-// owned[i] = the tree's sum of scratch[r * n + i] over the ranks r. In blocks, so that all levels of the tree
-// work on what is in cache; the block size does not touch the order of the additions.
-static void add_tree(int size, int64_t n, float *scratch, float *owned) {
-  enum { BLOCK = 2048 };
-  for (int64_t begin = 0; begin < n; begin += BLOCK) {
-    int64_t m = n - begin < BLOCK ? n - begin : BLOCK;
-    for (int width = 1; width < size; width *= 2)
-      for (int r = 0; r < size; r += 2 * width) {
-        float *left = scratch + r * n + begin;
-        const float *right = scratch + (r + width) * n + begin;
-        for (int64_t i = 0; i < m; i++) left[i] += right[i];
-      }
-    memcpy(owned + begin, scratch + begin, (size_t)m * sizeof *owned);
-  }
-}
-
-tt_status tt_comm_tree_reduce(const tt_comm *comm, const float *partial, const int64_t *segment, float *owned,
-                              float *scratch) {
-  if (comm->size & (comm->size - 1))
-    return tt_fail(TT_ERR_ARGUMENT, "%d ranks: the gradient tree needs a power of two", comm->size);
-  int64_t n = segment[comm->rank + 1] - segment[comm->rank];
-  places p = places_make(comm);
-  for (int r = 0; r < comm->size; r++) {
-    p.send_at[r] = segment[r] * (int64_t)sizeof *partial;
-    p.send_bytes[r] = (segment[r + 1] - segment[r]) * (int64_t)sizeof *partial;
-    p.receive_at[r] = r * n * (int64_t)sizeof *partial;
-    p.receive_bytes[r] = n * (int64_t)sizeof *partial;
-  }
-  exchange_places(comm, partial, &p, scratch);
-  free(p.send_at);
-  add_tree(comm->size, n, scratch, owned);
   return TT_OK;
 }

@@ -34,7 +34,8 @@ _Noreturn void tt_comm_abort(const tt_comm *comm);
 // Collective: receive[r * count ..] = what rank r passed. Elements of `size` bytes.
 tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receive, size_t count, size_t size);
 
-// Same with a count per rank: receive holds sum(counts) elements in rank order; counts known to all.
+// Same with a count per rank: receive holds sum(counts) elements in rank order; counts known to all. `send`
+// may be the rank's own place in `receive`: then nothing of its own is copied.
 tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
                                size_t size);
 
@@ -46,12 +47,15 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
 tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root);
 tt_status tt_comm_barrier(const tt_comm *comm);
 
-// Collective. Every rank passes `partial` (n floats): its subtree's sum of gradients. Rank r owns elements
-// segment[r] .. segment[r+1]-1 and gets in `owned` the sum over all ranks in the fixed binary tree: ranks
-// 0+1, 2+3, ... first, then pairs of those. TT_ERR_ARGUMENT unless the ranks are a power of two. Same bytes
-// on the wire as a reduce-scatter. `scratch` holds size * (the rank's own segment) floats.
-tt_status tt_comm_tree_reduce(const tt_comm *comm, const float *partial, const int64_t *segment, float *owned,
-                              float *scratch);
+// Collective. Every rank passes `partial` (segment[size] floats): its subtree's sum of gradients. Rank r owns
+// elements segment[r] .. segment[r+1]-1 and gets there, in `partial` itself, the sum over all ranks in the
+// fixed binary tree: ranks 0+1, 2+3, ... first, then pairs of those. What it holds for other ranks stays.
+// Same bytes on the wire as a reduce-scatter, in parts, so that a part is added while it is in cache and the
+// next one travels. TT_ERR_ARGUMENT unless the ranks are a power of two.
+tt_status tt_comm_tree_reduce(const tt_comm *comm, float *partial, const int64_t *segment, float *scratch);
+
+// Floats of `scratch` that this takes.
+int64_t tt_comm_tree_scratch(const tt_comm *comm);
 
 // The most bytes that go in one message; longer ones go in pieces (MPI counts in int). Tests lower it.
 extern int64_t tt_comm_piece_bytes;

@@ -98,10 +98,11 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w)
 
 // Norm of the whole gradient: in double over fixed blocks, added in index order.
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
+  const float *gradient = tt_tree_root(&t->tree) + t->segment[t->comm->rank];
   int64_t own = t->elements[t->comm->rank], blocks = 0;
   for (int64_t at = 0; at < own; at += TT_BLOCK)
     t->own_squares[at / TT_BLOCK] =
-        t->ops->sum_squares(t->owned + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
+        t->ops->sum_squares(gradient + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
   TT_TRY(tt_comm_gather_all_v(t->comm, t->own_squares, t->squares, t->blocks, sizeof *t->squares));
   for (int r = 0; r < t->comm->size; r++) blocks += t->blocks[r];
   double sum = 0;
@@ -126,13 +127,11 @@ static tt_status apply(tt_trainer *t, tt_update *u) {
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
   double clip = o->clip_norm > 0 ? o->clip_norm / (u->gradient_norm + 1e-6) : 1;
   double rate = tt_adam_rate(u->learning_rate, o->beta1, o->beta2, t->state.step + 1);
-  t->ops->adam(own, t->weights + first, t->owned, t->moment1, t->moment2, t->decayed,
+  t->ops->adam(own, t->weights + first, tt_tree_root(&t->tree) + first, t->moment1, t->moment2, t->decayed,
                (float)(clip < 1 ? clip : 1), (float)rate, (float)(u->learning_rate * o->weight_decay),
                (float)o->beta1, (float)o->beta2, (float)o->epsilon);
-  // in place: every rank's segment goes to every other rank
-  memcpy(t->owned, t->weights + first, (size_t)own * sizeof(float));
   enter(t, TT_PART_COMMUNICATION);
-  return tt_trainer_gather(t, t->owned, t->weights);
+  return tt_trainer_gather(t, t->weights + first, t->weights);
 }
 
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
@@ -145,7 +144,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   enter(t, TT_PART_COMMUNICATION);
   TT_TRY(gather_losses(t, b, w));
   u->losses = batch_means(b, w, &t->config->train);
-  TT_TRY(tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->owned, t->exchange));
+  TT_TRY(tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->exchange));
   enter(t, TT_PART_OPTIMIZER);
   TT_TRY(gradient_norm(t, &u->gradient_norm));
   TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));

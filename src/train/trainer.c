@@ -16,9 +16,18 @@ static tt_status check_ranks(const tt_comm *comm, const tt_config *config) {
   return TT_OK;
 }
 
+static int own_leaves(const tt_trainer *t) {
+  return t->config->train.micro_batches / t->comm->size;
+}
+
+// A checkpoint takes both moments whole. One rank has them so; more gather them into two arrays of the tree.
+static bool needs_spare(const tt_trainer *t) {
+  return t->comm->size > 1 && own_leaves(t) == 1;
+}
+
 static tt_status allocate(tt_trainer *t) {
   const tt_comm *comm = t->comm;
-  int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK, widest = 0;
+  int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK;
   TT_TRY(tt_alloc(&t->segment, (size_t)comm->size + 1, sizeof *t->segment, "segments"));
   TT_TRY(tt_alloc(&t->elements, (size_t)comm->size, sizeof *t->elements, "segments"));
   TT_TRY(tt_alloc(&t->blocks, (size_t)comm->size, sizeof *t->blocks, "segments"));
@@ -27,7 +36,6 @@ static tt_status allocate(tt_trainer *t) {
   for (int r = 0; r <= comm->size; r++) {
     int64_t end = blocks * r / comm->size * TT_BLOCK;
     t->segment[r] = end < total ? end : total;
-    if (r && t->segment[r] - t->segment[r - 1] > widest) widest = t->segment[r] - t->segment[r - 1];
   }
   for (int r = 0; r < comm->size; r++) {
     t->elements[r] = t->segment[r + 1] - t->segment[r];
@@ -35,12 +43,12 @@ static tt_status allocate(tt_trainer *t) {
   }
   size_t own = (size_t)t->elements[comm->rank];
   TT_TRY(tt_alloc(&t->weights, (size_t)total, sizeof(float), "weights"));
-  TT_TRY(tt_alloc(&t->owned, own, sizeof(float), "the own segment's gradient"));
   TT_TRY(tt_alloc(&t->moment1, own, sizeof(float), "first moments"));
   TT_TRY(tt_alloc(&t->moment2, own, sizeof(float), "second moments"));
   TT_TRY(tt_alloc(&t->decayed, own, 1, "decay flags"));
-  TT_TRY(tt_alloc(&t->exchange, (size_t)widest * (size_t)comm->size, sizeof(float), "the gradient exchange"));
-  return tt_tree_init(&t->tree, t->ops, total, t->config->train.micro_batches / comm->size);
+  TT_TRY(tt_alloc(&t->exchange, (size_t)tt_comm_tree_scratch(comm), sizeof(float), "the gradient exchange"));
+  if (needs_spare(t)) TT_TRY(tt_alloc(&t->spare, (size_t)total, sizeof(float), "moments of a checkpoint"));
+  return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
 }
 
 static void mark_decayed(tt_trainer *t) {
@@ -62,9 +70,9 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
 }
 
 double tt_trainer_bytes(const tt_trainer *t) {
-  const int leaves = t->config->train.micro_batches / t->comm->size;
-  // whole: weights, the exchange, the tree; a rank's segment of: its gradient, both moments
-  return (double)t->parameters->total * sizeof(float) * (2 + tt_tree_levels(leaves) + 3.0 / t->comm->size);
+  // whole: weights, the tree, maybe the spare array; a rank's segment of both moments
+  double whole = 1 + tt_tree_levels(own_leaves(t)) + needs_spare(t) + 2.0 / t->comm->size;
+  return sizeof(float) * ((double)t->parameters->total * whole + (double)tt_comm_tree_scratch(t->comm));
 }
 
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
@@ -81,7 +89,7 @@ void tt_trainer_free(tt_trainer *t) {
   tt_batch_free(&t->batch);
   tt_work_free(&t->work);
   void *all[] = {t->weights, t->segment, t->elements, t->blocks,  t->own_squares, t->squares,
-                 t->owned,   t->moment1, t->moment2,  t->decayed, t->exchange,    t->state.config};
+                 t->spare,   t->moment1, t->moment2,  t->decayed, t->exchange,    t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }
@@ -90,18 +98,20 @@ tt_status tt_trainer_gather(const tt_trainer *t, const float *segment, float *al
   return tt_comm_gather_all_v(t->comm, segment, all, t->elements, sizeof(float));
 }
 
-// The whole moments, for a moment: in buffers that are free between updates.
+// Arrays for the whole moments: free between updates, or the moments themselves where a rank has them whole.
 static void borrow_moments(tt_trainer *t, float **moment1, float **moment2) {
-  tt_tree_clear(&t->tree);
-  *moment1 = t->exchange;
-  *moment2 = tt_tree_leaf(&t->tree);
+  bool alone = t->comm->size == 1;
+  *moment1 = alone ? t->moment1 : tt_tree_borrow(&t->tree, 0);
+  *moment2 = alone ? t->moment2 : needs_spare(t) ? t->spare : tt_tree_borrow(&t->tree, 1);
 }
 
 tt_status tt_trainer_save(tt_trainer *t, const char *path) {
   float *moment1, *moment2;
   borrow_moments(t, &moment1, &moment2);
-  TT_TRY(tt_trainer_gather(t, t->moment1, moment1));
-  TT_TRY(tt_trainer_gather(t, t->moment2, moment2));
+  if (t->comm->size > 1) {
+    TT_TRY(tt_trainer_gather(t, t->moment1, moment1));
+    TT_TRY(tt_trainer_gather(t, t->moment2, moment2));
+  }
   tt_status status = TT_OK;
   if (t->comm->rank == 0)
     status = tt_checkpoint_write(path, t->parameters, t->weights, moment1, moment2, &t->state);
@@ -123,10 +133,12 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
     tt_fail(status, "%s (once this file is removed, --resume takes the one before it)", tt_error_message());
   TT_TRY(tt_comm_agree(t->comm, status));
   TT_TRY(tt_comm_broadcast(t->comm, t->weights, bytes, 0));
-  TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));
-  TT_TRY(tt_comm_broadcast(t->comm, moment2, bytes, 0));
-  memcpy(t->moment1, moment1 + first, own);
-  memcpy(t->moment2, moment2 + first, own);
+  if (t->comm->size > 1) {
+    TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));
+    TT_TRY(tt_comm_broadcast(t->comm, moment2, bytes, 0));
+    memcpy(t->moment1, moment1 + first, own);
+    memcpy(t->moment2, moment2 + first, own);
+  }
   char *config = state.config; // NULL but on rank 0, whose pointer means nothing to the others
   TT_TRY(tt_comm_broadcast(t->comm, &state, sizeof state, 0));
   free(t->state.config);

@@ -19,16 +19,17 @@ typedef struct {
   const tt_ops *ops;
   tt_model *model;
   const tt_parameters *parameters;
-  float *weights;                   // all parameters, the same on every rank
-  int64_t *segment;                 // (size + 1): rank r owns elements segment[r] .. segment[r+1]-1
-  int64_t *elements, *blocks;       // (size) elements and TT_BLOCKs of each rank's segment
-  double *own_squares, *squares;    // sums of squares of the own blocks, and of all
-  float *owned, *moment1, *moment2; // gradient and moments of the own segment
-  uint8_t *decayed;                 // weight decay applies, own segment
-  float *exchange; // (parameters->total at least) receive buffer of the reduction; free between updates
-  tt_tree tree;
-  tt_batch batch;          // packed piece, reused
-  tt_work work;            // of the global batch in hand, reused
+  float *weights;                // all parameters, the same on every rank
+  int64_t *segment;              // (size + 1): rank r owns elements segment[r] .. segment[r+1]-1
+  int64_t *elements, *blocks;    // (size) elements and TT_BLOCKs of each rank's segment
+  double *own_squares, *squares; // sums of squares of the own blocks, and of all
+  float *moment1, *moment2;      // of the own segment
+  uint8_t *decayed;              // weight decay applies, own segment
+  float *exchange;               // scratch of the reduction
+  tt_tree tree;                  // gradients
+  float *spare;   // (parameters->total) second array for whole moments, where the tree has one only; or NULL
+  tt_batch batch; // packed piece, reused
+  tt_work work;   // of the global batch in hand, reused
   tt_progress_state state; // updates done, molecules seen, ...
 } tt_trainer;
 

@@ -26,21 +26,39 @@ void tt_tree_clear(tt_tree *tree) {
   tree->depth = 0;
 }
 
+float *tt_tree_borrow(tt_tree *tree, int k) {
+  tree->zero[k] = false;
+  return tree->array[k];
+}
+
 float *tt_tree_leaf(tt_tree *tree) {
-  tree->ops->zero(tree->array[tree->depth], tree->count);
-  return tree->array[tree->depth];
+  bool zero = tree->zero[tree->depth];
+  float *array = tt_tree_borrow(tree, tree->depth);
+  if (!zero) tree->ops->zero(array, tree->count);
+  return array;
+}
+
+// left += right, and right = 0 for the next leaf while it is in cache.
+static void add_and_clear(const tt_ops *ops, float *right, int64_t count, float *left) {
+  enum { BLOCK = 4096 };
+  for (int64_t at = 0; at < count; at += BLOCK) {
+    int64_t n = count - at < BLOCK ? count - at : BLOCK;
+    ops->add(right + at, n, left + at);
+    ops->zero(right + at, n);
+  }
 }
 
 // The stack works like a binary counter: array[k] holds the k-th complete subtree from the left.
 void tt_tree_push(tt_tree *tree) {
   tree->height[tree->depth++] = 0;
   while (tree->depth > 1 && tree->height[tree->depth - 1] == tree->height[tree->depth - 2]) {
-    tree->ops->add(tree->array[tree->depth - 1], tree->count, tree->array[tree->depth - 2]);
+    add_and_clear(tree->ops, tree->array[tree->depth - 1], tree->count, tree->array[tree->depth - 2]);
     tree->depth--;
+    tree->zero[tree->depth] = true;
     tree->height[tree->depth - 1]++;
   }
 }
 
-const float *tt_tree_root(const tt_tree *tree) {
+float *tt_tree_root(const tt_tree *tree) {
   return tree->array[0];
 }

@@ -2,6 +2,7 @@
 #ifndef TT_TRAIN_TREE_H
 #define TT_TRAIN_TREE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -15,6 +16,7 @@ typedef struct {
   int levels; // arrays held
   float *array[34];
   int height[34]; // private: of the complete subtrees on the stack
+  bool zero[34];  // private: this array was zeroed when it was added to its neighbour
   int depth;      // complete subtrees on the stack
 } tt_tree;
 
@@ -24,9 +26,11 @@ int tt_tree_levels(int leaves);
 tt_status tt_tree_init(tt_tree *tree, const tt_ops *ops, int64_t count, int leaves);
 void tt_tree_free(tt_tree *tree);
 
-void tt_tree_clear(tt_tree *tree);              // before the first leaf of a step
-float *tt_tree_leaf(tt_tree *tree);             // a zeroed array for the next leaf's gradient
-void tt_tree_push(tt_tree *tree);               // that leaf is complete
-const float *tt_tree_root(const tt_tree *tree); // after the last leaf: the sum
+void tt_tree_clear(tt_tree *tree);        // before the first leaf of a step
+float *tt_tree_leaf(tt_tree *tree);       // a zeroed array for the next leaf's gradient
+void tt_tree_push(tt_tree *tree);         // that leaf is complete
+float *tt_tree_root(const tt_tree *tree); // after the last leaf: the sum
+// Array k < levels, free to hold anything between steps.
+float *tt_tree_borrow(tt_tree *tree, int k);
 
 #endif

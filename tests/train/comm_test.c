@@ -51,6 +51,14 @@ static void gathers_varying_counts(void **state) {
     for (int r = 0; r < comm.size; r++)
       for (int64_t i = 0; i < counts[r]; i++) assert_true(*p++ == r + i / 16.0);
     assert_true(*p == -1);
+    memset(all, 0, (size_t)total * 8);
+    double *place = all;
+    for (int r = 0; r < comm.rank; r++) place += counts[r];
+    memcpy(place, mine, (size_t)counts[comm.rank] * 8);
+    assert_int_equal(tt_comm_gather_all_v(&comm, place, all, counts, 8), TT_OK);
+    p = all;
+    for (int r = 0; r < comm.size; r++)
+      for (int64_t i = 0; i < counts[r]; i++) assert_true(*p++ == r + i / 16.0);
     free(mine), free(all);
   }
 }
@@ -116,11 +124,14 @@ static void reduces_in_the_order_of_the_tree(void **state) {
     enum { N = 5001 };
     int64_t segment[65] = {0};
     for (int r = 0; r <= comm.size; r++) segment[r] = (int64_t)N * r * r / ((int64_t)comm.size * comm.size);
-    float *partial = malloc(N * sizeof *partial), *owned = malloc(N * sizeof *owned);
+    float *partial = malloc(N * sizeof *partial);
     for (int64_t i = 0; i < N; i++) partial[i] = value(comm.rank, i);
     int64_t first = segment[comm.rank], n = segment[comm.rank + 1] - first;
-    float *scratch = malloc((size_t)comm.size * (size_t)n * sizeof *scratch);
-    assert_int_equal(tt_comm_tree_reduce(&comm, partial, segment, owned, scratch), TT_OK);
+    float *scratch = malloc((size_t)tt_comm_tree_scratch(&comm) * sizeof *scratch + 1);
+    assert_int_equal(tt_comm_tree_reduce(&comm, partial, segment, scratch), TT_OK);
+    for (int64_t i = 0; i < N; i++)
+      if (i < first || i >= first + n) assert_true(partial[i] == value(comm.rank, i));
+    const float *owned = partial + first;
     int64_t other_order = 0;
     for (int64_t i = 0; i < n; i++) {
       float expected = tree(0, comm.size, first + i), chain = value(0, first + i);
@@ -129,7 +140,7 @@ static void reduces_in_the_order_of_the_tree(void **state) {
       other_order += memcmp(&chain, &expected, sizeof chain) != 0;
     }
     if (comm.size >= 4 && n > 100) assert_true(other_order > 0); // the numbers can tell the orders apart
-    free(partial), free(owned), free(scratch);
+    free(partial), free(scratch);
   }
 }
 
