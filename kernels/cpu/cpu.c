@@ -50,7 +50,11 @@ static void start_once(void) {
   pthread_once(&once, start);
 }
 
-const tt_ops *tt_ops_cpu(void) {
+const tt_ops *tt_ops_cpu(tt_precision precision) {
+  if (precision != TT_FP32) {
+    tt_fail(TT_ERR_UNSUPPORTED, "the CPU backend computes in fp32 only");
+    return NULL;
+  }
   start_once();
   return ops;
 }

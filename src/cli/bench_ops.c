@@ -39,7 +39,7 @@ enum { BACKENDS = sizeof backends / sizeof *backends };
 // NULL: not on this machine.
 static const tt_ops *backend(int k) {
   if (backends[k].instructions != NULL) return tt_ops_cpu_for(backends[k].instructions);
-  return k == 0 ? tt_ops_cpu() : tt_ops_reference();
+  return k == 0 ? tt_ops_cpu(TT_FP32) : tt_ops_reference();
 }
 
 typedef struct {
@@ -77,7 +77,7 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
       {"help", no_argument, NULL, 'h'},
       {NULL, 0, NULL, 0},
   };
-  *a = (arguments){.mode = TEST, .op = -1, .ops = tt_ops_cpu()};
+  *a = (arguments){.mode = TEST, .op = -1, .ops = tt_ops_cpu(TT_FP32)};
   opterr = 0;
   for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {

@@ -16,6 +16,7 @@ enum { TT_GAUSSIANS = 128, TT_TOKENS = 128, TT_MASK_TOKEN = 127 };
 
 typedef enum { TT_SCALING_MOLECULE, TT_SCALING_BATCH } tt_scaling_length;
 typedef enum { TT_NOISE_NORMAL, TT_NOISE_UNIFORM, TT_NOISE_TRUNCATED_NORMAL, TT_NOISE_NONE } tt_noise;
+typedef enum { TT_FP32, TT_BF16 } tt_precision;
 typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } tt_schedule;
 
 typedef struct {

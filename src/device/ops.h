@@ -228,8 +228,9 @@ typedef struct {
                float clip, float rate, float decay, float beta1, float beta2, float epsilon);
 } tt_ops;
 
-// The CPU backend (kernels/cpu): one thread, fp32, OpenBLAS for products.
-const tt_ops *tt_ops_cpu(void);
+// The CPU backend (kernels/cpu): one thread. `precision`: of the operands of dense products; everything else
+// is fp32. NULL, with a message, where that precision cannot be had.
+const tt_ops *tt_ops_cpu(tt_precision precision);
 // Its kernels for one instruction set, "v4" (AVX-512), "v3" (AVX2) or "base"; NULL: not on this machine.
 const tt_ops *tt_ops_cpu_for(const char *instructions);
 

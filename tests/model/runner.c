@@ -12,7 +12,7 @@ static void *room(size_t count, size_t size) {
 }
 
 void runner_start(runner *r, hid_t file) {
-  *r = (runner){.ops = tt_ops_cpu()};
+  *r = (runner){.ops = tt_ops_cpu(TT_FP32)};
   tt_model_config config = padded_config(file);
   if (tt_model_create(&r->model, &config, r->ops) != TT_OK) {
     fprintf(stderr, "%s\n", tt_error_message());

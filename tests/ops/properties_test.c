@@ -93,7 +93,7 @@ static float *masks(const tt_ops *ops, const tt_batch *batch, tt_rows kind, tt_d
 static const int32_t as_given[5] = {0, 1, 2, 3, 4};
 
 static void rate(void **state) {
-  const tt_ops *backends[] = {tt_ops_cpu(), tt_ops_reference()};
+  const tt_ops *backends[] = {tt_ops_cpu(TT_FP32), tt_ops_reference()};
   (void)state;
   tt_batch batch;
   pack(&batch, as_given);
@@ -119,7 +119,8 @@ static void packing(void **state) {
   tt_batch batch, other;
   pack(&batch, as_given), pack(&other, order);
   for (int kind = TT_ROWS_TOKENS; kind <= TT_ROWS_PAIRS_SHARED; kind++) {
-    float *a = masks(tt_ops_cpu(), &batch, kind, d, dim), *b = masks(tt_ops_cpu(), &other, kind, d, dim);
+    float *a = masks(tt_ops_cpu(TT_FP32), &batch, kind, d, dim),
+          *b = masks(tt_ops_cpu(TT_FP32), &other, kind, d, dim);
     const int64_t *from = kind == TT_ROWS_TOKENS ? batch.token_offset : batch.pair_offset;
     const int64_t *to = kind == TT_ROWS_TOKENS ? other.token_offset : other.pair_offset;
     for (int m = 0; m < 5; m++) {
@@ -148,7 +149,7 @@ static void adam_small_decay(void **state) {
       w[i] = 0.5f + (float)i / N;
       m[i] = (float)((i * 7919) % N) / N - 0.5f;
     }
-    tt_ops_cpu()->adam(N, w, g, m, v, decayed, 1, 1e-4f, decay, 0.9f, 0.99f, 1e-6f);
+    tt_ops_cpu(TT_FP32)->adam(N, w, g, m, v, decayed, 1, 1e-4f, decay, 0.9f, 0.99f, 1e-6f);
     for (int i = 0; i < N; i++) shrunk += (with ? -1 : 1) * (double)w[i] / N;
     free(w), free(g), free(m), free(v), free(decayed);
   }

@@ -40,7 +40,7 @@ static void sums_in_the_order_of_the_tree(void **state) {
   (void)state;
   for (int leaves = 1; leaves <= 16; leaves *= 2) {
     tt_tree tree;
-    assert_int_equal(tt_tree_init(&tree, tt_ops_cpu(), COUNT, leaves), TT_OK);
+    assert_int_equal(tt_tree_init(&tree, tt_ops_cpu(TT_FP32), COUNT, leaves), TT_OK);
     assert_int_equal(tree.levels, tt_tree_levels(leaves));
     for (int step = 0; step < 4; step++) {
       one_step(&tree, step, leaves);
