@@ -6,6 +6,9 @@ trap 'rm -rf "$folder"' EXIT
 
 "$peptides" --atoms 21:23 --count 300 >"$folder/a.smi" && "$peptides" --atoms 21:23 --count 300 >"$folder/again.smi" || exit 1
 cmp "$folder/a.smi" "$folder/again.smi" || exit 1
+for lines in "$(wc -l <"$folder/a.smi")" "$(cut -f 1 "$folder/a.smi" | sort -u | wc -l)"; do
+  [ "$lines" -eq 300 ] || { echo "$lines molecules instead of 300"; exit 1; }
+done
 for amino_acid in A C D E F G H I K L M N P Q R S T V W Y; do
   cut -f 2 "$folder/a.smi" | grep -q $amino_acid || { echo "no $amino_acid among the sequences"; exit 1; }
 done
