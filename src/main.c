@@ -24,7 +24,7 @@ static void usage(FILE *out) {
 }
 
 int main(int argc, char **argv) {
-  tt_cpu_startup(argv);
+  if (argc >= 2 && strcmp(argv[1], "bench") == 0) tt_cpu_startup(argv);
   signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is then an error that is reported, like a full disk
   if (argc >= 2 && strcmp(argv[1], "--version") == 0) return tt_cli_version();
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;

@@ -1,4 +1,4 @@
-// What a program does first of all, before MPI starts.
+// What a benchmark does first of all, before MPI starts: it measures the machine by OpenBLAS.
 #ifndef TT_KERNELS_CPU_STARTUP_H
 #define TT_KERNELS_CPU_STARTUP_H
 
