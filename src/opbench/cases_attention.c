@@ -129,8 +129,8 @@ static double movement_flops(const tt_op_case *c) {
 const tt_op_family tt_op_attention[] = {
     {.forward = "attention",
      .backward = "attention_backward",
-     .forward_limit = 4e-6,
-     .backward_limit = 4e-6,
+     .forward_limit = 2e-6,
+     .backward_limit = 2e-6,
      .reason = "exp in fp32 of logits up to 60, whose rounding it multiplies",
      .step = 0x1p-7,
      .grad_limit = 1e-4,

@@ -109,7 +109,7 @@ const tt_op_family tt_op_flat[] = {
      TT_OP_SHAPES(product_shapes),
      TT_OP_REAL_SHAPES(product_real)},
     {.forward = "sum_squares",
-     .forward_limit = 1e-13,
+     .forward_limit = 1e-12,
      .reason = "a sum of up to 70001 doubles",
      .build = squares_build,
      .run = squares_run,

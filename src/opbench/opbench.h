@@ -17,7 +17,7 @@ bool tt_opbench_filled(const tt_ops *ops, int op);
 // What a check found over all cases of an operation.
 typedef struct {
   int cases;          // 0: nothing to check (grad: the operation is no backward)
-  double error;       // the largest
+  double error;       // the largest: of all arrays, by the share of its limit
   double limit;       // it must not exceed this
   const char *reason; // why that limit
   bool ok;

@@ -86,10 +86,10 @@ typedef struct {
 } tt_op_case;
 
 struct tt_op_family {
-  const char *forward, *backward; // names in the table; NULL: none
-  double forward_limit, backward_limit;
-  const char *reason; // of the limits
-  double step;        // of finite differences: a power of two
+  const char *forward, *backward;       // names in the table; NULL: none
+  double forward_limit, backward_limit; // of errors; results in double have the forward's in both
+  const char *reason;                   // of the limits
+  double step;                          // of finite differences: a power of two
   double grad_limit;
   const char *grad_reason;
   void (*build)(tt_op_case *c);
