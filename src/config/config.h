@@ -17,6 +17,9 @@ enum { TT_GAUSSIANS = 128, TT_TOKENS = 128, TT_MASK_TOKEN = 127 };
 typedef enum { TT_SCALING_MOLECULE, TT_SCALING_BATCH } tt_scaling_length;
 typedef enum { TT_NOISE_NORMAL, TT_NOISE_UNIFORM, TT_NOISE_TRUNCATED_NORMAL, TT_NOISE_NONE } tt_noise;
 typedef enum { TT_FP32, TT_BF16 } tt_precision;
+// What the backward computes again instead of keeping it from the forward: nothing, or each layer's pair
+// track.
+typedef enum { TT_RECOMPUTE_NONE, TT_RECOMPUTE_PAIR } tt_recompute;
 typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } tt_schedule;
 
 typedef struct {
@@ -49,6 +52,7 @@ typedef struct {
   int64_t steps;     // updates (818359: one pass over 838M conformations)
   int batch_size;    // molecules an update, over all ranks (1024)
   int micro_batches; // leaves of the gradient tree, a power of two
+  tt_recompute recompute;
   int64_t max_pairs; // pair rows (sum of (atoms+1)^2) a piece may have; bounds memory
   double token_loss_weight, position_loss_weight, distance_loss_weight; // 1, 1, 1
   int64_t log_every, checkpoint_every;                                  // in steps

@@ -6,6 +6,7 @@
 
 static const char *const scaling_lengths[] = {"molecule", "batch", NULL};
 static const char *const noises[] = {"normal", "uniform", "truncated_normal", "none", NULL};
+static const char *const recomputes[] = {"none", "pair", NULL};
 static const char *const schedules[] = {"linear", "constant", "cooldown", NULL};
 
 #define AT(group, field) #group, #field, .offset = offsetof(tt_config, group.field)
@@ -49,6 +50,8 @@ const tt_config_key tt_config_keys[] = {
     {AT(train, steps), INT64(1, STEPS), .help = "updates"},
     {AT(train, batch_size), INT(1, 1 << 20), .help = "molecules an update, over all ranks"},
     {AT(train, micro_batches), INT(1, 1 << 16), .help = "leaves of the gradient tree"},
+    {AT(train, recompute), CHOICE(recomputes),
+     .help = "what the backward computes again instead of keeping it"},
     {AT(train, max_pairs), INT64(4, 0x1p40), .help = "pair rows a piece may have"},
     {AT(train, token_loss_weight), REAL(0, 1e6), .help = "weight of the masked-token loss"},
     {AT(train, position_loss_weight), REAL(0, 1e6), .help = "weight of the position loss"},

@@ -35,7 +35,8 @@ typedef struct {
   tt_dropout dropout;
 } tt_drop;
 
-// A weight matrix and bias, or a LayerNorm's gamma and beta; and their gradients. A bias may be NULL.
+// A weight matrix and bias, or a LayerNorm's gamma and beta; and their gradients. In linear, linear_residual
+// and norm_linear the bias, and its gradient, may be NULL.
 typedef struct {
   const float *w, *b;
 } tt_weights;

@@ -24,6 +24,7 @@ struct tt_model {
   const tt_ops *ops;
   float means[TT_GAUSSIANS];
   float gaussian_std;
+  bool recompute; // see tt_model_set_recompute
   tt_probe probe;
   void *probe_context;
   tt_stopwatch watch;
@@ -111,6 +112,9 @@ void tt_embedding_forward(const tt_pass *p);
 void tt_embedding_backward(const tt_pass *p);
 void tt_block_forward(const tt_pass *p, int layer);
 void tt_block_backward(const tt_pass *p, int layer);
+// The pair track's activations of a layer once more, from x, ab and pair of the layer: what its backward
+// needs.
+void tt_block_recompute(const tt_pass *p, int layer);
 // Heads, losses and, when `scale` is given, the gradients that start the backward (dx, dpair).
 void tt_heads(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losses *losses);
 

@@ -51,7 +51,39 @@ static tt_affine qkv_place(const layer_view *v) {
   return (tt_affine){v->at->q, -1};
 }
 
-// Each branch is computed once more without its residual where somebody wants to see it.
+// Steps 3 and 4 of a block, whose branches are computed once more without the residual where somebody wants
+// to see them.
+static void outer_product_forward(const tt_pass *p, const layer_view *v, int l) {
+  tt_model *m = p->m;
+  tt_layer_activations *a = v->a;
+  tt_weights out = tt_at(p, v->at->opm_out);
+  tt_drop drop = {p->batch, TT_ROWS_PAIRS, tt_site(p, m->config.dropout, l, TT_SITE_OUTER)};
+  if (m->probe) {
+    p->ops->outer_product(&drop, v->C, v->P, a->ab, out, NULL, m->pair1, m->scratch);
+    tt_show_layer(p, false, l, "opm", TT_PROBE_PAIRS, v->P, m->pair1);
+  }
+  p->ops->outer_product(&drop, v->C, v->P, a->ab, out, a->pair, a->pair1, m->scratch);
+}
+
+static void triangle_forward(const tt_pass *p, const layer_view *v, int l) {
+  tt_model *m = p->m;
+  tt_layer_activations *a = v->a;
+  tt_drop drop = {p->batch, TT_ROWS_PAIRS_SHARED, tt_site(p, m->config.pair_dropout, l, TT_SITE_TRIANGLE)};
+  tt_map maps[] = {{2 * v->C, tt_at(p, v->at->tri_p), a->tri_p},
+                   {2 * v->C, tt_at(p, v->at->tri_g), a->tri_g},
+                   {v->P, tt_at(p, v->at->tri_gate), a->gate}};
+  p->ops->norm_linear(a->pair1, v->R, v->P, tt_at(p, v->at->tri_norm), a->tri_norm, maps, 3, m->scratch);
+  p->ops->triangle(p->batch, v->C, a->tri_p, a->tri_g, a->t, m->scratch);
+  tt_weights norm = tt_at(p, v->at->tri_out_norm), z = tt_at(p, v->at->tri_z);
+  if (m->probe) {
+    p->ops->triangle_out(&drop, v->C, v->P, a->t, norm, a->tri_out_norm, z, a->gate, NULL, m->pair1,
+                         m->scratch);
+    tt_show_layer(p, false, l, "pair_tri_mul", TT_PROBE_PAIRS, v->P, m->pair1);
+  }
+  p->ops->triangle_out(&drop, v->C, v->P, a->t, norm, a->tri_out_norm, z, a->gate, a->pair1, a->pair2,
+                       m->scratch);
+}
+
 void tt_block_forward(const tt_pass *p, int l) {
   tt_model *m = p->m;
   const tt_model_config *c = &m->config;
@@ -59,8 +91,6 @@ void tt_block_forward(const tt_pass *p, int l) {
   layer_view v = view(p, l);
   tt_layer_activations *a = v.a;
   tt_drop tokens = {p->batch, TT_ROWS_TOKENS, tt_site(p, c->dropout, l, TT_SITE_ATTENTION_OUT)};
-  tt_drop pairs = {p->batch, TT_ROWS_PAIRS, tt_site(p, c->dropout, l, TT_SITE_OUTER)};
-  tt_drop shared = {p->batch, TT_ROWS_PAIRS_SHARED, tt_site(p, c->pair_dropout, l, TT_SITE_TRIANGLE)};
 
   // 1. attention, biased by the pair track
   tt_enter(p, TT_PART_ATTENTION);
@@ -88,27 +118,11 @@ void tt_block_forward(const tt_pass *p, int l) {
   // 3. outer product: atoms speak to pairs
   tt_enter(p, TT_PART_OUTER_PRODUCT);
   tt_norm_map(p, v.next->x, v.T, v.D, v.at->opm_norm, a->opm_norm, 2 * v.C, v.at->opm_in, a->ab);
-  if (m->probe) {
-    ops->outer_product(&pairs, v.C, v.P, a->ab, tt_at(p, v.at->opm_out), NULL, m->pair1, m->scratch);
-    tt_show_layer(p, false, l, "opm", TT_PROBE_PAIRS, v.P, m->pair1);
-  }
-  ops->outer_product(&pairs, v.C, v.P, a->ab, tt_at(p, v.at->opm_out), a->pair, a->pair1, m->scratch);
+  outer_product_forward(p, &v, l);
 
   // 4. triangle product
   tt_enter(p, TT_PART_TRIANGLE);
-  tt_map maps[] = {{2 * v.C, tt_at(p, v.at->tri_p), a->tri_p},
-                   {2 * v.C, tt_at(p, v.at->tri_g), a->tri_g},
-                   {v.P, tt_at(p, v.at->tri_gate), a->gate}};
-  ops->norm_linear(a->pair1, v.R, v.P, tt_at(p, v.at->tri_norm), a->tri_norm, maps, 3, m->scratch);
-  ops->triangle(p->batch, v.C, a->tri_p, a->tri_g, a->t, m->scratch);
-  tt_weights out_norm = tt_at(p, v.at->tri_out_norm), z = tt_at(p, v.at->tri_z);
-  if (m->probe) {
-    ops->triangle_out(&shared, v.C, v.P, a->t, out_norm, a->tri_out_norm, z, a->gate, NULL, m->pair1,
-                      m->scratch);
-    tt_show_layer(p, false, l, "pair_tri_mul", TT_PROBE_PAIRS, v.P, m->pair1);
-  }
-  ops->triangle_out(&shared, v.C, v.P, a->t, out_norm, a->tri_out_norm, z, a->gate, a->pair1, a->pair2,
-                    m->scratch);
+  triangle_forward(p, &v, l);
 
   // 5. pair feed-forward
   tt_enter(p, TT_PART_PAIR_FFN);
@@ -121,6 +135,17 @@ void tt_block_forward(const tt_pass *p, int l) {
 
   tt_show_layer(p, false, l, "x", TT_PROBE_TOKENS, v.D, v.next->x);
   tt_show_layer(p, false, l, "pair", TT_PROBE_PAIRS, v.P, v.next->pair);
+}
+
+void tt_block_recompute(const tt_pass *p, int l) {
+  layer_view v = view(p, l);
+  tt_enter(p, TT_PART_OUTER_PRODUCT);
+  outer_product_forward(p, &v, l);
+  tt_enter(p, TT_PART_TRIANGLE);
+  triangle_forward(p, &v, l);
+  tt_enter(p, TT_PART_PAIR_FFN);
+  tt_norm_map(p, v.a->pair2, v.R, v.P, v.at->pair_ffn_norm, v.a->pair_ffn_norm, v.P, v.at->pair_ffn1,
+              v.a->pair_h);
 }
 
 static void triangle_backward(const tt_pass *p, const layer_view *v, int l) {

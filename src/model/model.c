@@ -50,6 +50,10 @@ void tt_model_set_means(tt_model *m, const float means[TT_GAUSSIANS]) {
   for (int k = 0; k < TT_GAUSSIANS; k++) m->means[k] = means[k];
 }
 
+void tt_model_set_recompute(tt_model *m, bool recompute) {
+  m->recompute = recompute;
+}
+
 void tt_model_set_probe(tt_model *m, tt_probe probe, void *context) {
   m->probe = probe;
   m->probe_context = context;
@@ -79,13 +83,20 @@ static int64_t largest(int64_t a, int64_t b) {
 }
 
 static void cut_layer(cutter *c, const tt_model_config *k, tt_layer_activations *a, int64_t T, int64_t R) {
-  int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden;
+  int64_t D = k->embed_dim, C = k->pair_hidden;
   a->qkv = cut(c, T, 3 * D);
   a->prob = cut(c, R, k->heads);
   a->o = cut(c, T, D);
   a->x1 = cut(c, T, D);
   a->ffn_h = cut(c, T, k->ffn_dim);
   a->ab = cut(c, T, 2 * C);
+  a->attn_norm = cut_statistics(c, T);
+  a->ffn_norm = cut_statistics(c, T);
+  a->opm_norm = cut_statistics(c, T);
+}
+
+static void cut_pair_track(cutter *c, const tt_model_config *k, tt_layer_activations *a, int64_t R) {
+  int64_t P = k->pair_dim, C = k->pair_hidden;
   a->pair1 = cut(c, R, P);
   a->tri_p = cut(c, R, 2 * C);
   a->tri_g = cut(c, R, 2 * C);
@@ -93,15 +104,13 @@ static void cut_layer(cutter *c, const tt_model_config *k, tt_layer_activations 
   a->gate = cut(c, R, P);
   a->pair2 = cut(c, R, P);
   a->pair_h = cut(c, R, P);
-  a->attn_norm = cut_statistics(c, T);
-  a->ffn_norm = cut_statistics(c, T);
-  a->opm_norm = cut_statistics(c, T);
   a->tri_norm = cut_statistics(c, R);
   a->tri_out_norm = cut_statistics(c, R);
   a->pair_ffn_norm = cut_statistics(c, R);
 }
 
-static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int length) {
+// `shared`: layers share the buffers of their pair track.
+static void cut_all(cutter *c, tt_model *m, bool shared, int64_t T, int64_t R, int64_t A, int length) {
   const tt_model_config *k = &m->config;
   int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden, H = k->heads;
   int64_t token_wide = largest(3 * D, largest(2 * C, TT_TOKENS)), pair_wide = largest(P, TT_GAUSSIANS);
@@ -111,10 +120,15 @@ static void cut_all(cutter *c, tt_model *m, int64_t T, int64_t R, int64_t A, int
   m->pair_norm = cut_statistics(c, R);
   m->gaussian = cut(c, A, TT_GAUSSIANS);
   m->gauss_h = cut(c, A, TT_GAUSSIANS);
+  cutter first = *c;
   for (int l = 0; l <= k->layers; l++) {
     m->layers[l].x = cut(c, T, D);
     m->layers[l].pair = cut(c, R, P);
-    if (l < k->layers) cut_layer(c, k, &m->layers[l], T, R);
+    if (l == k->layers) continue;
+    if (l == 0) first = *c;
+    cutter again = first; // the same place for all layers
+    cut_pair_track(shared && l > 0 ? &again : c, k, &m->layers[l], R);
+    cut_layer(c, k, &m->layers[l], T, R);
   }
   m->move_qkv = cut(c, T, 3 * D);
   m->move_prob = cut(c, R, H);
@@ -147,26 +161,30 @@ static tt_status make_room(tt_model *m, size_t floats) {
   return tt_reserve(&m->memory, &m->room, floats + floats / 4, sizeof(float), "activations of one piece");
 }
 
-static tt_status prepare(tt_model *m, const tt_batch *b) {
+static tt_status prepare(tt_model *m, bool shared, const tt_batch *b) {
   cutter count = {NULL, 0};
-  cut_all(&count, m, b->tokens, b->pairs, b->atom_pairs, b->max_length);
+  cut_all(&count, m, shared, b->tokens, b->pairs, b->atom_pairs, b->max_length);
   if (count.used > m->room) TT_TRY(make_room(m, count.used));
   if (count.used > m->floats) m->floats = count.used;
   cutter real = {m->memory, 0};
-  cut_all(&real, m, b->tokens, b->pairs, b->atom_pairs, b->max_length);
+  cut_all(&real, m, shared, b->tokens, b->pairs, b->atom_pairs, b->max_length);
   return TT_OK;
 }
 
 static tt_status run(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losses *losses) {
   tt_model *m = p->m;
-  TT_TRY(prepare(m, p->batch));
+  TT_TRY(prepare(m, m->recompute || !scale, p->batch));
   tt_enter(p, TT_PART_EMBEDDING);
   tt_embedding_forward(p);
   for (int l = 0; l < m->config.layers; l++) tt_block_forward(p, l);
   tt_enter(p, TT_PART_HEADS);
   tt_heads(p, scale, losses);
   if (scale) {
-    for (int l = m->config.layers - 1; l >= 0; l--) tt_block_backward(p, l);
+    for (int l = m->config.layers - 1; l >= 0; l--) {
+      if (m->recompute && l < m->config.layers - 1)
+        tt_block_recompute(p, l); // the last layer's are still there
+      tt_block_backward(p, l);
+    }
     tt_enter(p, TT_PART_EMBEDDING);
     tt_embedding_backward(p);
   }

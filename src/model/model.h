@@ -19,6 +19,10 @@ void tt_model_free(tt_model *model);
 const tt_parameters *tt_model_parameters(const tt_model *model);
 const tt_model_config *tt_model_configuration(const tt_model *model);
 
+// Whether the backward computes each layer's pair track again from the layer's inputs (default: it is kept).
+// Same results, bit by bit; of 5 (R, P) activations a layer, 1 stays.
+void tt_model_set_recompute(tt_model *model, bool recompute);
+
 // Replaces the Gaussian centres (default: linspace(0, 9, 128)), e.g. by those of a checkpoint.
 void tt_model_set_means(tt_model *model, const float means[TT_GAUSSIANS]);
 

@@ -65,6 +65,7 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   tt_status status = check_ranks(comm, config);
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops);
   TT_TRY(tt_comm_agree(comm, status));
+  tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);
   t->parameters = tt_model_parameters(t->model);
   return TT_OK;
 }

@@ -12,6 +12,9 @@ for scaling in molecule batch; do
     same_curve "$work/$scaling-1" "$work/$scaling-$n"
   done
 done
+# what the backward computes again has the same bits
+train 2 "$work/recompute" --set train.recompute=pair > "$work/log" 2>&1 || fail "recompute: $(tail -3 "$work/log")"
+same_curve "$work/molecule-1" "$work/recompute"
 # leaves and pieces are matters of rounding only (under "batch" too: the length is the global batch's), but they are there
 near() { # the logged numbers of A and B agree to 2e-6
   paste -d' ' <(numbers "$1") <(numbers "$2") | awk '{ d = $1 - $2; if (d * d > 4e-12 * $1 * $1) exit 1; n++ } END { if (n < 20) exit 1 }'
