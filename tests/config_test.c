@@ -88,6 +88,7 @@ static void defaults_are_the_papers(void **state) {
   assert_int_equal(c.data.noise, TT_NOISE_NORMAL);
   assert_true(c.data.mask_probability == 0.15 && c.data.noise_scale == 0.2 && c.data.noise_probability == 1);
   assert_true(c.data.drop_features_probability == 0.5 && c.data.coordinates_2d_probability == 0);
+  assert_int_equal(c.train.precision, TT_FP32);
   assert_int_equal(c.train.steps, 818359);
   assert_int_equal(c.train.batch_size, 1024);
   assert_int_equal(c.train.checkpoint_every, 1000);
@@ -175,11 +176,13 @@ static void values_of_every_type_are_read(void **state) {
   assert_true(c.train.seed == 9000000000000000000u && c.train.max_pairs == 4096 && c.train.steps == 1000000);
   tt_config_free(&c);
 
-  const char *overrides[] = {"data.store=/x=y z",           "data.noise=\"uniform\"",
-                             "optimizer.schedule=constant", "train.seed=5000000000",
-                             "train.max_pairs=77L",         "optimizer.epsilon=1",
-                             "model.dropout=.25",           "model.scaling_length=batch"};
-  c = loaded("", 8, overrides);
+  const char *overrides[] = {
+      "data.store=/x=y z",     "data.noise=\"uniform\"",     "optimizer.schedule=constant",
+      "train.seed=5000000000", "train.max_pairs=77L",        "optimizer.epsilon=1",
+      "model.dropout=.25",     "model.scaling_length=batch", "train.precision=bf16"};
+  c = loaded("", 9, overrides);
+  assert_int_equal(c.train.precision, TT_BF16);
+  assert_string_equal(tt_precision_name(c.train.precision), "bf16");
   assert_string_equal(c.data.store, "/x=y z");
   assert_int_equal(c.data.noise, TT_NOISE_UNIFORM);
   assert_int_equal(c.optimizer.schedule, TT_SCHEDULE_CONSTANT);
@@ -266,6 +269,8 @@ static void words_name_the_nearest(void **state) {
   refused("data = {\n noise = \"unifrom\"; };", "^:2: data.noise = \"unifrom\" is none of \"normal\", "
                                                 "\"uniform\", \"truncated_normal\", \"none\"; the nearest is "
                                                 "\"uniform\" (");
+  refused("train = { precision = \"fp16\"; };",
+          "^:1: train.precision = \"fp16\" is none of \"fp32\", \"bf16\"; the nearest is \"fp32\"");
   refused("optimizer = { schedule = \"cool-down\"; };",
           "^:1: optimizer.schedule = \"cool-down\" is none of \"linear\", "
           "\"constant\", \"cooldown\"; the nearest is \"cooldown\"");
@@ -391,8 +396,9 @@ static void printing_reads_back_to_the_same_values(void **state) {
                        "optimizer.schedule=constant",
                        "train.max_pairs=4294967296",
                        "model.scaling_length=batch",
+                       "train.precision=bf16",
                        "optimizer.clip_norm=123456.75"};
-  round_trip(loaded("", 10, odd));
+  round_trip(loaded("", 11, odd));
 }
 
 static void numbers_do_not_depend_on_the_locale(void **state) {

@@ -1,48 +1,93 @@
-// Which copy of the kernels runs.
+// Which copy of the kernels runs (isa.h).
 #include "device/ops.h"
 
 #include <cblas.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-extern const tt_ops tt_cpu_base_ops;
+extern const tt_ops tt_cpu_base_ops, tt_cpu_base_rounded_ops;
 #ifdef TT_CPU_X86
-extern const tt_ops tt_cpu_v3_ops, tt_cpu_v4_ops;
+extern const tt_ops tt_cpu_v3_ops, tt_cpu_v3_rounded_ops, tt_cpu_v4_ops, tt_cpu_v4_rounded_ops;
+#endif
+#ifdef TT_CPU_NATIVE
+extern const tt_ops tt_cpu_v4_native_ops;
 #endif
 
-static const tt_ops *ops;
-
-// The kernels for an instruction set; NULL if this machine has it not.
-static const tt_ops *for_instructions(const char *name) {
+static const tt_ops *copy_named(const char *kernels) {
 #ifdef TT_CPU_X86
   bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
             __builtin_cpu_supports("avx512vl");
-  if (strcmp(name, "v4") == 0) return v4 ? &tt_cpu_v4_ops : NULL;
-  if (strcmp(name, "v3") == 0) return v3 ? &tt_cpu_v3_ops : NULL;
+#ifdef TT_CPU_NATIVE
+  bool native = v4 && __builtin_cpu_supports("avx512bf16");
 #endif
-  return strcmp(name, "base") == 0 ? &tt_cpu_base_ops : NULL;
+#endif
+  const struct {
+    const char *name;
+    bool here;
+    const tt_ops *ops;
+  } copies[] = {
+#ifdef TT_CPU_NATIVE
+      {"v4-native", native, &tt_cpu_v4_native_ops},
+#endif
+#ifdef TT_CPU_X86
+      {"v4-rounded", v4, &tt_cpu_v4_rounded_ops},       {"v4", v4, &tt_cpu_v4_ops},
+      {"v3-rounded", v3, &tt_cpu_v3_rounded_ops},       {"v3", v3, &tt_cpu_v3_ops},
+#endif
+      {"base-rounded", true, &tt_cpu_base_rounded_ops}, {"base", true, &tt_cpu_base_ops},
+  };
+  for (size_t k = 0; k < sizeof copies / sizeof *copies; k++)
+    if (copies[k].here && strcmp(copies[k].name, kernels) == 0) return copies[k].ops;
+  return NULL;
 }
 
 // The widest instruction set of the machine, or a narrower one that TWOTRACK_CPU names ("v3", "base"; for
 // tests).
-static const tt_ops *choose(void) {
+static const char *instructions(void) {
   static const char *const widest_first[] = {"v4", "v3", "base"};
   const char *wanted = getenv("TWOTRACK_CPU");
-  const tt_ops *chosen = NULL;
   size_t k = 0;
   while (wanted != NULL && k < 2 && strcmp(wanted, widest_first[k]) != 0) k++;
   if (wanted != NULL && strcmp(wanted, widest_first[k]) != 0) k = 0; // no such name: as without
-  for (; chosen == NULL && k < 3; k++) chosen = for_instructions(widest_first[k]);
-  return chosen;
+  while (copy_named(widest_first[k]) == NULL) k++;
+  return widest_first[k];
+}
+
+// VDPBF16PS does twice the operations of an fp32 multiply-add in the same time on AMD's Zen 4 and 5, and half
+// of them (measured) on Intel's Sapphire Rapids: there the rounded numbers are multiplied in fp32.
+static bool native_is_faster(void) {
+#ifdef TT_CPU_X86
+  return __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
+static const tt_ops *bf16(void) {
+  const char *isa = instructions(), *way = getenv("TWOTRACK_BF16");
+  if (way != NULL && strcmp(way, "native") != 0 && strcmp(way, "rounded") != 0) {
+    tt_fail(TT_ERR_UNSUPPORTED, "TWOTRACK_BF16 is native or rounded, not '%s'", way);
+    return NULL;
+  }
+  const tt_ops *native = strcmp(isa, "v4") == 0 ? copy_named("v4-native") : NULL;
+  if (way != NULL ? strcmp(way, "native") == 0 : native != NULL && native_is_faster()) {
+    if (native == NULL)
+      tt_fail(TT_ERR_UNSUPPORTED, "TWOTRACK_BF16=native: it takes the AVX-512 kernels and a CPU with "
+                                  "AVX512-BF16; unset it, or set it "
+                                  "to rounded");
+    return native;
+  }
+  char name[16];
+  snprintf(name, sizeof name, "%s-rounded", isa);
+  return copy_named(name);
 }
 
 // One thread: with more, the bits of a product would change with their number (ranks use the cores instead).
 static void start(void) {
   openblas_set_num_threads(1);
-  ops = choose();
 }
 
 static void start_once(void) {
@@ -51,15 +96,11 @@ static void start_once(void) {
 }
 
 const tt_ops *tt_ops_cpu(tt_precision precision) {
-  if (precision != TT_FP32) {
-    tt_fail(TT_ERR_UNSUPPORTED, "the CPU backend computes in fp32 only");
-    return NULL;
-  }
   start_once();
-  return ops;
+  return precision == TT_BF16 ? bf16() : copy_named(instructions());
 }
 
-const tt_ops *tt_ops_cpu_for(const char *instructions) {
+const tt_ops *tt_ops_cpu_for(const char *kernels) {
   start_once();
-  return for_instructions(instructions);
+  return copy_named(kernels);
 }

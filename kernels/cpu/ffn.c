@@ -2,6 +2,7 @@
 // while it is in the cache.
 #include "branch.h"
 #include "cpu.h"
+#include "operand.h"
 
 static int widest(int dim, int hidden) {
   return dim > hidden ? dim : hidden;
@@ -62,18 +63,18 @@ void TT_CPU(ffn)(const tt_ffn *f, const float *x, const float *residual, float *
   float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
   tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
   tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
-  TT_CPU(pack_transposed)(f->first.w, dim, hidden, dim, first);
-  TT_CPU(pack_transposed)(f->second.w, hidden, dim, hidden, second);
+  TT_CPU(operand_weights_transposed)(f->first.w, dim, hidden, dim, first);
+  TT_CPU(operand_weights_transposed)(f->second.w, hidden, dim, hidden, second);
   for (int64_t row = 0; row < f->rows; row += height) {
     int64_t rows = f->rows - row < height ? f->rows - row : height;
     float *h_rows = h + row * hidden;
     TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, tt_statistics_from(s, row), true, tt_view_tile(z));
-    TT_CPU(panel_product)
-    (rows, hidden, dim, tt_left_tile(z), first, (int64_t)dim * TT_PANEL, f->first.b, false,
+    TT_CPU(operand_product)
+    (rows, hidden, dim, TT_CPU(operand_tile)(z, rows, dim), first, dim, f->first.b, false,
      tt_target_rows(h_rows, hidden));
     activate(&inner, row, rows, hidden, h_rows, a, NULL);
-    TT_CPU(panel_product)
-    (rows, dim, hidden, tt_left_tile(a), second, (int64_t)hidden * TT_PANEL, f->second.b, false,
+    TT_CPU(operand_product)
+    (rows, dim, hidden, TT_CPU(operand_tile)(a, rows, hidden), second, hidden, f->second.b, false,
      tt_target_tile(z));
     TT_CPU(branch_end)(&outer, row, rows, dim, z, residual ? residual + row * dim : NULL, out + row * dim);
   }
@@ -92,26 +93,30 @@ void TT_CPU(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_st
   float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
   tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
   tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
-  TT_CPU(pack)(f->first.w, dim, hidden, dim, first);
-  TT_CPU(pack)(f->second.w, hidden, dim, hidden, second);
+  TT_CPU(operand_weights)(f->first.w, dim, hidden, dim, first);
+  TT_CPU(operand_weights)(f->second.w, hidden, dim, hidden, second);
   for (int64_t row = 0; row < f->rows; row += height) {
     int64_t rows = f->rows - row < height ? f->rows - row : height;
     tt_statistics at = tt_statistics_from(s, row);
     TT_CPU(branch_end_backward)(&outer, row, rows, dim, d + row * dim, u);
     activate(&inner, row, rows, hidden, h + row * hidden, a, &slope);
     TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, dsecond.b);
-    TT_CPU(tile_weight_gradient)(rows, dim, hidden, u, a, dsecond.w, hidden);
+    tt_operand du = TT_CPU(operand_tile)(u, rows, dim);
+    TT_CPU(operand_weight_gradient)
+    (rows, dim, hidden, du, TT_CPU(operand_tile)(a, rows, hidden), dsecond.w, hidden);
     tt_tile dh = a;
-    TT_CPU(panel_product)
-    (rows, hidden, dim, tt_left_tile(u), second, (int64_t)dim * TT_PANEL, NULL, false, tt_target_tile(dh));
+    TT_CPU(operand_product)
+    (rows, hidden, dim, du, second, dim, NULL, false, tt_target_tile(dh));
     multiply(rows, hidden, dh, slope);
     TT_CPU(tile_column_sums)(dh, rows, hidden, 1.0f, dfirst.b);
     tt_tile z = u;
     TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, at, false, tt_view_tile(z));
-    TT_CPU(tile_weight_gradient)(rows, hidden, dim, dh, z, dfirst.w, dim);
+    tt_operand d_inner = TT_CPU(operand_tile)(dh, rows, hidden);
+    TT_CPU(operand_weight_gradient)
+    (rows, hidden, dim, d_inner, TT_CPU(operand_tile)(z, rows, dim), dfirst.w, dim);
     tt_tile dz = z;
-    TT_CPU(panel_product)
-    (rows, dim, hidden, tt_left_tile(dh), first, (int64_t)hidden * TT_PANEL, NULL, false, tt_target_tile(dz));
+    TT_CPU(operand_product)
+    (rows, dim, hidden, d_inner, first, hidden, NULL, false, tt_target_tile(dz));
     TT_CPU(norm_rows_backward)
     (tt_view_tile(dz), x + row * dim, rows, dim, f->norm.w, at, true, d + row * dim, dnorm);
   }

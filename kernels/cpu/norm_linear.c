@@ -1,6 +1,6 @@
 // Linear maps of a normalised row: LayerNorm and products while a tile of rows is in the cache.
 #include "cpu.h"
-#include "tile.h"
+#include "operand.h"
 
 enum { BLOCK = 8 * TT_PANEL }; // columns of dy in a tile
 
@@ -25,15 +25,16 @@ void TT_CPU(norm_linear)(const float *x, int64_t rows, int dim, tt_weights norm,
   float *panels[TT_MOST_MAPS];
   for (int k = 0; k < count && rows > 0; k++) {
     panels[k] = tt_cut_floats(&scratch, tt_panels_size(dim, maps[k].out));
-    TT_CPU(pack_transposed)(maps[k].at.w, dim, maps[k].out, dim, panels[k]);
+    TT_CPU(operand_weights_transposed)(maps[k].at.w, dim, maps[k].out, dim, panels[k]);
   }
   for (int64_t row = 0; row < rows; row += height) {
     int64_t tall = rows - row < height ? rows - row : height;
     TT_CPU(norm_rows)(x + row * dim, tall, dim, norm, tt_statistics_from(s, row), true, tt_view_tile(z));
+    tt_operand a = TT_CPU(operand_tile)(z, tall, dim);
     for (int k = 0; k < count; k++) {
       const tt_map *map = &maps[k];
-      TT_CPU(panel_product)
-      (tall, map->out, dim, tt_left_tile(z), panels[k], (int64_t)dim * TT_PANEL, map->at.b, false,
+      TT_CPU(operand_product)
+      (tall, map->out, dim, a, panels[k], dim, map->at.b, false,
        tt_target_rows(map->y + row * map->out, map->out));
     }
   }
@@ -50,22 +51,24 @@ void TT_CPU(norm_linear_backward)(const float *x, int64_t rows, int dim, tt_weig
   float *panels[TT_MOST_MAPS];
   for (int k = 0; k < count && rows > 0; k++) {
     panels[k] = tt_cut_floats(&scratch, tt_panels_size(maps[k].out, dim));
-    TT_CPU(pack)(maps[k].at.w, dim, maps[k].out, dim, panels[k]);
+    TT_CPU(operand_weights)(maps[k].at.w, dim, maps[k].out, dim, panels[k]);
   }
   for (int64_t row = 0; row < rows; row += height) {
     int64_t tall = rows - row < height ? rows - row : height;
     tt_statistics at = tt_statistics_from(s, row);
     TT_CPU(norm_rows)(x + row * dim, tall, dim, norm, at, false, tt_view_tile(z));
+    tt_operand a = TT_CPU(operand_tile)(z, tall, dim);
     for (int k = 0; k < count; k++)
       for (int first = 0; first < maps[k].out; first += BLOCK) {
         int out = maps[k].out, wide = out - first < BLOCK ? out - first : BLOCK;
         tt_gradients gradient = maps[k].gradient;
         TT_CPU(tile_load)(maps[k].dy + row * out + first, out, tall, wide, dy);
         if (gradient.b != NULL) TT_CPU(tile_column_sums)(dy, tall, wide, 1.0f, gradient.b + first);
-        TT_CPU(tile_weight_gradient)(tall, wide, dim, dy, z, gradient.w + (int64_t)first * dim, dim);
-        TT_CPU(panel_product)
-        (tall, dim, wide, tt_left_tile(dy), panels[k] + (int64_t)first * TT_PANEL, (int64_t)out * TT_PANEL,
-         NULL, k > 0 || first > 0, tt_target_tile(dz));
+        tt_operand b = TT_CPU(operand_tile)(dy, tall, wide);
+        TT_CPU(operand_weight_gradient)(tall, wide, dim, b, a, gradient.w + (int64_t)first * dim, dim);
+        TT_CPU(operand_product)
+        (tall, dim, wide, b, TT_CPU(operand_from)(panels[k], first), out, NULL, k > 0 || first > 0,
+         tt_target_tile(dz));
       }
     TT_CPU(norm_rows_backward)
     (tt_view_tile(dz), x + row * dim, tall, dim, norm.w, at, true, dx + row * dim, dnorm);

@@ -1,4 +1,4 @@
-// The CPU backend's table, one for each instruction set.
+// The CPU backend's table, one for each copy (isa.h).
 #include "cpu.h"
 
 static size_t larger(size_t a, size_t b) {
@@ -29,8 +29,9 @@ static size_t scratch(const tt_sizes *k) {
 }
 
 const tt_ops TT_CPU(ops) = {
-    .name = "cpu, " TT_ISA_TEXT(TT_ISA),
+    .name = TT_CPU_NAME,
     .deterministic = true,
+    .precision = TT_CPU_PRECISION,
     .linear = TT_CPU(linear),
     .linear_backward = TT_CPU(linear_backward),
     .layer_norm = TT_CPU(layer_norm),

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-enum { FLOATS = 128 * 1024, LEAST = 8 * TT_GROUP, MOST = 64 * TT_GROUP };
+enum { FLOATS = 128 * 1024, LEAST = 8 * TT_GROUP };
 
 static int64_t most_rows(int widest) {
   int64_t rows = FLOATS / widest / TT_GROUP * TT_GROUP;
-  return rows < LEAST ? LEAST : rows > MOST ? MOST : rows;
+  return rows < LEAST ? LEAST : rows > TT_TILE_ROWS ? TT_TILE_ROWS : rows;
 }
 
 int64_t TT_CPU(tile_height)(int64_t rows, int widest) {
@@ -37,15 +37,4 @@ void TT_CPU(tile_column_sums)(tt_tile t, int64_t rows, int columns, float scale,
       for (int v = 0; v < TT_VECTORS; v++) sum[v] += TT_LOAD(t.at + r * TT_PANEL + v * TT_LANES);
     for (int c = 0; c < count; c++) sums[first + c] += scale * sum[c / TT_LANES][c % TT_LANES];
   }
-}
-
-void TT_CPU(tile_weight_gradient)(int64_t rows, int out, int in, tt_tile dy, tt_tile x, float *dw,
-                                  int64_t stride) {
-  for (int c = 0; c < in; c += TT_PANEL)
-    for (int r = 0; r < out; r += TT_PANEL) { // a panel of x is used by all of dy while it is near
-      tt_left left = tt_left_transposed(dy.at + r / TT_PANEL * dy.height * TT_PANEL, TT_PANEL);
-      TT_CPU(panel_product)
-      (out - r < TT_PANEL ? out - r : TT_PANEL, in - c < TT_PANEL ? in - c : TT_PANEL, (int)rows, left,
-       x.at + c / TT_PANEL * x.height * TT_PANEL, 0, NULL, true, tt_target_rows(dw + r * stride + c, stride));
-    }
 }

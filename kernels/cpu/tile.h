@@ -32,6 +32,8 @@ static inline tt_target tt_target_tile(tt_tile t) {
   return (tt_target){t.at, TT_PANEL, t.height * TT_PANEL, false};
 }
 
+enum { TT_TILE_ROWS = 64 * TT_GROUP }; // at most
+
 // Rows a tile of `rows` rows is cut into, `widest` columns: at most 96 Ki floats, nearly equal, whole groups.
 int64_t TT_CPU(tile_height)(int64_t rows, int widest);
 // Floats of a tile of any number of rows, `columns` wide, when the height was chosen for `widest`.
@@ -41,10 +43,6 @@ size_t TT_CPU(tile_size)(int columns, int widest);
 // added to sums.
 void TT_CPU(tile_load)(const float *x, int64_t stride, int64_t rows, int columns, tt_tile t);
 void TT_CPU(tile_column_sums)(tt_tile t, int64_t rows, int columns, float scale, float *sums);
-
-// dw (out, in; rows `stride` apart) += dy^T x, both tiles of `rows` rows
-void TT_CPU(tile_weight_gradient)(int64_t rows, int out, int in, tt_tile dy, tt_tile x, float *dw,
-                                  int64_t stride);
 
 // LayerNorm of rows of x (rows, dim) into y. `fresh`: the statistics are computed, else read.
 void TT_CPU(norm_rows)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, bool fresh,

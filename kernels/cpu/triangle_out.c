@@ -2,7 +2,7 @@
 // residual.
 #include "cpu.h"
 #include "mask.h"
-#include "tile.h"
+#include "operand.h"
 
 static int widest(int hidden, int dim) {
   return hidden > dim ? hidden : dim;
@@ -63,13 +63,14 @@ void TT_CPU(triangle_out)(const tt_drop *drop, int hidden, int dim, const float 
   tt_tile z = {tt_cut_floats(&scratch, TT_CPU(tile_size)(hidden, most)), height};
   tt_tile u = {tt_cut_floats(&scratch, TT_CPU(tile_size)(dim, most)), height};
   tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, dim, scratch);
-  TT_CPU(pack_transposed)(at.w, hidden, dim, hidden, panels);
+  TT_CPU(operand_weights_transposed)(at.w, hidden, dim, hidden, panels);
   for (int64_t row = 0; row < pairs; row += height) {
     int64_t rows = pairs - row < height ? pairs - row : height;
     TT_CPU(norm_rows)
     (t + row * hidden, rows, hidden, norm, tt_statistics_from(s, row), true, tt_view_tile(z));
-    TT_CPU(panel_product)
-    (rows, dim, hidden, tt_left_tile(z), panels, (int64_t)hidden * TT_PANEL, at.b, false, tt_target_tile(u));
+    TT_CPU(operand_product)
+    (rows, dim, hidden, TT_CPU(operand_tile)(z, rows, hidden), panels, hidden, at.b, false,
+     tt_target_tile(u));
     gate_end(&mask, row, rows, dim, u, gate + row * dim, residual ? residual + row * dim : NULL,
              out + row * dim);
   }
@@ -86,19 +87,21 @@ void TT_CPU(triangle_out_backward)(const tt_drop *drop, int hidden, int dim, con
   tt_tile z = {tt_cut_floats(&scratch, TT_CPU(tile_size)(hidden, most)), height};
   tt_tile u = {tt_cut_floats(&scratch, TT_CPU(tile_size)(dim, most)), height};
   tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, dim, scratch);
-  TT_CPU(pack_transposed)(at.w, hidden, dim, hidden, panels);
-  TT_CPU(pack)(at.w, hidden, dim, hidden, back);
+  TT_CPU(operand_weights_transposed)(at.w, hidden, dim, hidden, panels);
+  TT_CPU(operand_weights)(at.w, hidden, dim, hidden, back);
   for (int64_t row = 0; row < pairs; row += height) {
     int64_t rows = pairs - row < height ? pairs - row : height;
     tt_statistics here = tt_statistics_from(s, row);
     TT_CPU(norm_rows)(t + row * hidden, rows, hidden, norm, here, false, tt_view_tile(z));
-    TT_CPU(panel_product)
-    (rows, dim, hidden, tt_left_tile(z), panels, (int64_t)hidden * TT_PANEL, at.b, false, tt_target_tile(u));
+    tt_operand a = TT_CPU(operand_tile)(z, rows, hidden);
+    TT_CPU(operand_product)
+    (rows, dim, hidden, a, panels, hidden, at.b, false, tt_target_tile(u));
     gate_end_backward(&mask, row, rows, dim, dout + row * dim, gate + row * dim, u, dgate + row * dim);
     TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, gradient.b);
-    TT_CPU(tile_weight_gradient)(rows, dim, hidden, u, z, gradient.w, hidden);
-    TT_CPU(panel_product)
-    (rows, hidden, dim, tt_left_tile(u), back, (int64_t)dim * TT_PANEL, NULL, false, tt_target_tile(z));
+    tt_operand du = TT_CPU(operand_tile)(u, rows, dim);
+    TT_CPU(operand_weight_gradient)(rows, dim, hidden, du, a, gradient.w, hidden);
+    TT_CPU(operand_product)
+    (rows, hidden, dim, du, back, dim, NULL, false, tt_target_tile(z));
     TT_CPU(norm_rows_backward)
     (tt_view_tile(z), t + row * hidden, rows, hidden, norm.w, here, false, dt + row * hidden, dnorm);
   }

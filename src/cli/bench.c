@@ -94,11 +94,11 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
 static void print_table(const tt_bench_step *r, const tt_config *config, int ranks) {
   const double giga = 1e-9;
   double ms = 1e3 * r->seconds / (double)r->steps;
-  printf("twotrack %s, %s, %d rank%s of one thread\n", tt_version(), tt_ops_cpu(TT_FP32)->name, ranks,
-         ranks > 1 ? "s" : "");
-  printf("%lld updates of %d molecules (%.1f atoms on average) in %d leaves, fp32: %.1f ms an update\n\n",
+  printf("twotrack %s, %s, %d rank%s of one thread\n", tt_version(),
+         tt_ops_cpu(config->train.precision)->name, ranks, ranks > 1 ? "s" : "");
+  printf("%lld updates of %d molecules (%.1f atoms on average) in %d leaves, %s: %.1f ms an update\n\n",
          (long long)r->steps, config->train.batch_size, (double)r->atoms / (double)r->molecules,
-         config->train.micro_batches, ms);
+         config->train.micro_batches, tt_precision_name(config->train.precision), ms);
   printf("conformations/s      %12.1f\n", (double)r->molecules / r->seconds);
   printf("atoms/s              %12.1f\n", (double)r->atoms / r->seconds);
   printf("pairs/s              %12.1f\n", (double)r->pairs / r->seconds);
@@ -132,11 +132,11 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
   json_t *all = json_pack(
       "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, "
       "s:o}",
-      "code_version", tt_version(), "backend", tt_ops_cpu(TT_FP32)->name, "hardware", tt_hardware_json(),
-      "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size", config->train.batch_size, "precision",
-      "fp32", "ms_per_update", 1e3 * r->seconds / (double)r->steps, "conformations_per_s",
-      (double)r->molecules / r->seconds, "atoms_per_s", (double)r->atoms / r->seconds, "pairs_per_s",
-      (double)r->pairs / r->seconds, "executed_flops_per_s", r->flops_executed / r->seconds,
+      "code_version", tt_version(), "backend", tt_ops_cpu(config->train.precision)->name, "hardware",
+      tt_hardware_json(), "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size",
+      config->train.batch_size, "precision", "fp32", "ms_per_update", 1e3 * r->seconds / (double)r->steps,
+      "conformations_per_s", (double)r->molecules / r->seconds, "atoms_per_s", (double)r->atoms / r->seconds,
+      "pairs_per_s", (double)r->pairs / r->seconds, "executed_flops_per_s", r->flops_executed / r->seconds,
       "reference_flops_per_s", r->flops_reference / r->seconds, "sgemm_flops_per_s", r->sgemm_flops,
       "peak_fraction", r->peak_fraction, "peak_memory_bytes_largest_rank", r->memory_largest,
       "peak_memory_bytes_all_ranks", r->memory_sum, "page_faults_per_update",

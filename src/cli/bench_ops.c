@@ -19,7 +19,9 @@ static const char help[] =
     "  --mode perf     time, operations and bytes a second at the size of the 84M model\n"
     "  --mode support  which backends have which operations here\n"
     "  --op NAME       one operation only\n"
-    "  --backend NAME  cpu (default), cpu-v4, cpu-v3, cpu-base, reference\n"
+    "  --backend NAME  cpu (default), cpu-bf16; one set of kernels: cpu-v4, cpu-v3, cpu-base, "
+    "cpu-v4-native,\n"
+    "                  cpu-v4-rounded, cpu-v3-rounded, cpu-base-rounded (the last four in bf16); reference\n"
     "  --json          one JSON object instead of a table\n"
     "\n"
     "The column 'same bits' is measured in every mode: whether an operation gave the same bits when it\n"
@@ -32,14 +34,24 @@ static const char *const mode_names[MODES] = {"test", "grad", "perf", "support"}
 static const double PERF_SECONDS = 0.2; // of each row
 
 static const struct {
-  const char *name, *instructions; // NULL: not a choice among instruction sets
-} backends[] = {{"cpu", NULL}, {"cpu-v4", "v4"}, {"cpu-v3", "v3"}, {"cpu-base", "base"}, {"reference", NULL}};
+  const char *name, *kernels; // NULL: not a choice among kernels
+} backends[] = {{"cpu", NULL},
+                {"cpu-bf16", NULL},
+                {"cpu-v4", "v4"},
+                {"cpu-v3", "v3"},
+                {"cpu-base", "base"},
+                {"cpu-v4-native", "v4-native"},
+                {"cpu-v4-rounded", "v4-rounded"},
+                {"cpu-v3-rounded", "v3-rounded"},
+                {"cpu-base-rounded", "base-rounded"},
+                {"reference", NULL}};
+enum { CHOSEN = 2 }; // the first ones, each the same as one of those after them
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
 // NULL: not on this machine.
 static const tt_ops *backend(int k) {
-  if (backends[k].instructions != NULL) return tt_ops_cpu_for(backends[k].instructions);
-  return k == 0 ? tt_ops_cpu(TT_FP32) : tt_ops_reference();
+  if (backends[k].kernels != NULL) return tt_ops_cpu_for(backends[k].kernels);
+  return k < CHOSEN ? tt_ops_cpu(k == 0 ? TT_FP32 : TT_BF16) : tt_ops_reference();
 }
 
 typedef struct {
@@ -56,15 +68,18 @@ static tt_status find_mode(const char *name, mode *found) {
 }
 
 static tt_status find_backend(const char *name, const tt_ops **ops) {
+  char names[200] = "";
   for (int k = 0; k < BACKENDS; k++) {
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", k > 0 ? ", " : "", backends[k].name);
     if (strcmp(name, backends[k].name) != 0) continue;
     *ops = backend(k);
-    return *ops != NULL
-               ? TT_OK
+    return *ops != NULL ? TT_OK
+           : k < CHOSEN
+               ? TT_ERR_UNSUPPORTED // it said why
                : tt_fail(TT_ERR_UNSUPPORTED, "bench ops: this machine cannot run backend '%s'", name);
   }
-  return tt_fail(TT_ERR_ARGUMENT,
-                 "bench ops: --backend takes cpu, cpu-v4, cpu-v3, cpu-base or reference, not '%s'", name);
+  return tt_fail(TT_ERR_ARGUMENT, "bench ops: --backend takes one of %s, not '%s'", names, name);
 }
 
 static tt_status read_arguments(int argc, char **argv, arguments *a) {
@@ -124,7 +139,8 @@ static tt_status check_op(const arguments *a, int op, json_t *rows, int *failed)
         rows, json_pack("{s:s, s:b, s:s}", "op", name, "ok", 0, "message", "the backend has it not"));
     return TT_OK;
   }
-  TT_TRY((a->mode == TEST ? tt_opbench_test : tt_opbench_grad)(a->ops, op, &check));
+  TT_TRY(a->mode == TEST ? tt_opbench_test(a->ops, tt_ops_reference(), op, &check)
+                         : tt_opbench_grad(a->ops, op, &check));
   if (check.cases == 0 && check.ok) return TT_OK; // grad: not a backward
   TT_TRY(tt_opbench_deterministic(a->ops, op, &deterministic));
   bool ok = check.ok && (deterministic || !a->ops->deterministic);
@@ -168,7 +184,7 @@ static tt_status perf_op(const arguments *a, int op, json_t *rows) {
 static tt_status support_op(const arguments *a, int op, json_t *rows) {
   json_t *cells = json_object();
   if (!a->json) printf("%-26s", tt_opbench_name(op));
-  for (int k = 1; k <= BACKENDS; k++) { // "cpu" is one of those after it; the last is still to come
+  for (int k = CHOSEN; k <= BACKENDS; k++) { // the last is still to come
     const tt_ops *ops = k < BACKENDS ? backend(k) : NULL;
     const char *cell = k == BACKENDS ? "not built" : "not here";
     bool deterministic = false;
@@ -179,7 +195,7 @@ static tt_status support_op(const arguments *a, int op, json_t *rows) {
         cell = deterministic ? "same bits" : "yes";
       }
     }
-    if (!a->json) printf(" %-10s", cell);
+    if (!a->json) printf(" %-16s", cell);
     json_object_set_new(cells, k < BACKENDS ? backends[k].name : "cuda", json_string(cell));
   }
   if (!a->json) printf("\n");
@@ -202,7 +218,7 @@ static void print_heading(const arguments *a) {
   case SUPPORT:
     printf("'same bits': has it, and gave the same bits whenever called; 'yes': has it\n\n%-26s",
            "operation");
-    for (int k = 1; k < BACKENDS; k++) printf(" %-10s", backends[k].name);
+    for (int k = CHOSEN; k < BACKENDS; k++) printf(" %-16s", backends[k].name);
     printf(" cuda\n");
     break;
   default:

@@ -49,9 +49,10 @@ typedef struct {
 
 typedef struct {
   uint64_t seed;
-  int64_t steps;     // updates (818359: one pass over 838M conformations)
-  int batch_size;    // molecules an update, over all ranks (1024)
-  int micro_batches; // leaves of the gradient tree, a power of two
+  tt_precision precision; // of the operands of dense products: "fp32" (default) | "bf16"; all else is fp32
+  int64_t steps;          // updates (818359: one pass over 838M conformations)
+  int batch_size;         // molecules an update, over all ranks (1024)
+  int micro_batches;      // leaves of the gradient tree, a power of two
   tt_recompute recompute;
   int64_t max_pairs; // pair rows (sum of (atoms+1)^2) a piece may have; bounds memory
   double token_loss_weight, position_loss_weight, distance_loss_weight; // 1, 1, 1
@@ -98,6 +99,9 @@ void tt_config_free(tt_config *config);
 
 // Fills the dimensions of `model` from a preset's name; TT_ERR_CONFIG naming the valid ones.
 tt_status tt_model_preset(tt_model_config *model, const char *name);
+
+// "fp32" or "bf16".
+const char *tt_precision_name(tt_precision precision);
 
 // Names of all presets, smallest first; ends with NULL.
 const char *const *tt_model_preset_names(void);

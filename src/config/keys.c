@@ -7,6 +7,7 @@
 static const char *const scaling_lengths[] = {"molecule", "batch", NULL};
 static const char *const noises[] = {"normal", "uniform", "truncated_normal", "none", NULL};
 static const char *const recomputes[] = {"none", "pair", NULL};
+static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const schedules[] = {"linear", "constant", "cooldown", NULL};
 
 #define AT(group, field) #group, #field, .offset = offsetof(tt_config, group.field)
@@ -47,6 +48,7 @@ const tt_config_key tt_config_keys[] = {
 
     {AT(train, seed), INT64(0, INFINITY),
      .help = "seed of the order, masks, noise, dropout and initial values"},
+    {AT(train, precision), CHOICE(precisions), .help = "of the operands of dense products; all else is fp32"},
     {AT(train, steps), INT64(1, STEPS), .help = "updates"},
     {AT(train, batch_size), INT(1, 1 << 20), .help = "molecules an update, over all ranks"},
     {AT(train, micro_batches), INT(1, 1 << 16), .help = "leaves of the gradient tree"},
@@ -76,6 +78,10 @@ const tt_config_key tt_config_keys[] = {
     {AT(validation, molecules), INT64(0, STEPS), .help = "validation molecules used; 0: all"},
     {AT(validation, seed), INT64(0, INFINITY), .help = "seed of the validation masks and noise"},
 };
+
+const char *tt_precision_name(tt_precision precision) {
+  return precisions[precision];
+}
 
 int tt_config_find(const char *group, const char *name) {
   for (int i = 0; i < TT_CONFIG_KEYS; i++)

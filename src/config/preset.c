@@ -76,6 +76,7 @@ tt_status tt_config_defaults(tt_config *config) {
                .noise_probability = 1,
                .drop_features_probability = 0.5},
       .train = {.seed = 1,
+                .precision = TT_FP32,
                 .steps = 818359,
                 .batch_size = 1024,
                 .micro_batches = 64,

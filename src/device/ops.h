@@ -82,6 +82,8 @@ typedef struct {
 typedef struct {
   const char *name;
   bool deterministic;
+  tt_precision precision; // of the operands of dense products: of linear, of the fused steps of a block and
+                          // of triangle_out, forward and backward. Sums, and all else, are fp32
 
   // ---- dense ----
   // `scratch` of these and all operations below: the same pointer, of scratch(sizes) floats.
@@ -232,8 +234,10 @@ typedef struct {
 // The CPU backend (kernels/cpu): one thread. `precision`: of the operands of dense products; everything else
 // is fp32. NULL, with a message, where that precision cannot be had.
 const tt_ops *tt_ops_cpu(tt_precision precision);
-// Its kernels for one instruction set, "v4" (AVX-512), "v3" (AVX2) or "base"; NULL: not on this machine.
-const tt_ops *tt_ops_cpu_for(const char *instructions);
+// Its kernels for one instruction set: "v4" (AVX-512), "v3" (AVX2) or "base" in fp32; with operands of dense
+// products in bf16, "v4-native" (AVX512-BF16), "v4-rounded", "v3-rounded" or "base-rounded". NULL: not on
+// this machine.
+const tt_ops *tt_ops_cpu_for(const char *kernels);
 
 // The reference backend (kernels/reference): every formula in double, one element after the other. Checks
 // only.

@@ -251,6 +251,7 @@ static const tt_op_shape ffn_real[] = {
 const tt_op_family tt_op_fused[] = {
     {.forward = "norm_linear",
      .backward = "norm_linear_backward",
+     .dense = true,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "fp32 LayerNorm, then sums of up to 776 products",
@@ -265,6 +266,7 @@ const tt_op_family tt_op_fused[] = {
      TT_OP_REAL_SHAPES(norm_linear_real)},
     {.forward = "linear_residual",
      .backward = "linear_residual_backward",
+     .dense = true,
      .forward_limit = 1e-6,
      .backward_limit = 2e-6,
      .reason = "fp32 sums of up to 725 products",
@@ -279,6 +281,7 @@ const tt_op_family tt_op_fused[] = {
      TT_OP_REAL_SHAPES(residual_real)},
     {.forward = "ffn",
      .backward = "ffn_backward",
+     .dense = true,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "LayerNorm, two products of up to 776 terms and GELU in fp32",

@@ -217,6 +217,7 @@ const tt_op_family tt_op_pair[] = {
      TT_OP_REAL_SHAPES(triangle_real)},
     {.forward = "triangle_out",
      .backward = "triangle_out_backward",
+     .dense = true,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "fp32 LayerNorm, then sums of up to 725 products",

@@ -40,7 +40,8 @@ static void keep_worst(tt_op_check *check, double error, double limit, const cha
   snprintf(check->worst, sizeof check->worst, "%.30s: %s", array, text);
 }
 
-static void compare(const tt_op_case *ours, const tt_op_case *reference, bool backward, tt_op_check *check) {
+static void compare(const tt_op_case *ours, const tt_op_case *reference, bool backward, bool rounds,
+                    tt_op_check *check) {
   char text[sizeof check->worst - 32];
   const tt_op_family *f = ours->family;
   tt_op_describe(ours, text, sizeof text);
@@ -53,6 +54,7 @@ static void compare(const tt_op_case *ours, const tt_op_case *reference, bool ba
     if (a->name == NULL) continue;
     if (tt_op_is_output(a, backward)) {
       double limit = backward && a->type != TT_OP_DOUBLE ? f->backward_limit : f->forward_limit;
+      if (rounds) limit = TT_OP_BF16_LIMIT;
       keep_worst(check, array_error(ours, reference, k), limit, a->name, text);
     } else if ((a->forward || backward) && !a->spoiled && a->role != TT_OP_GRADIENT &&
                !same_bits(ours, reference, k)) {
@@ -62,22 +64,23 @@ static void compare(const tt_op_case *ours, const tt_op_case *reference, bool ba
   }
 }
 
-tt_status tt_opbench_test(const tt_ops *ops, int op, tt_op_check *check) {
+tt_status tt_opbench_test(const tt_ops *ops, const tt_ops *other, int op, tt_op_check *check) {
   bool backward, both;
   const tt_op_family *f = tt_op_family_of(tt_opbench_name(op), &backward);
   *check = (tt_op_check){.message = "nobody has written cases for it"};
   if (f == NULL) return TT_OK;
   both = backward && strcmp(f->forward, f->backward) == 0; // one function, called without and with a gradient
-  *check = (tt_op_check){.reason = f->reason};
+  bool rounds = f->dense && ops->precision != other->precision;
+  *check = (tt_op_check){.reason = rounds ? TT_OP_BF16_REASON : f->reason};
   tt_status status = TT_OK;
   for (int k = 0; status == TT_OK && k < f->shape_count; k++) {
     tt_op_case ours = {0}, reference = {0};
     for (int direction = both ? 0 : backward; status == TT_OK && direction <= backward; direction++) {
       const tt_op_layout layout = {.garbage = NAN};
       tt_op_free(&ours), tt_op_free(&reference);
-      status = run_copy(&reference, tt_ops_reference(), f, &f->shapes[k], layout, direction);
+      status = run_copy(&reference, other, f, &f->shapes[k], layout, direction);
       if (status == TT_OK) status = run_copy(&ours, ops, f, &f->shapes[k], layout, direction);
-      if (status == TT_OK) compare(&ours, &reference, direction, check);
+      if (status == TT_OK) compare(&ours, &reference, direction, rounds, check);
     }
     check->cases++;
     tt_op_free(&ours), tt_op_free(&reference);

@@ -92,6 +92,8 @@ tt_status tt_opbench_grad(const tt_ops *ops, int op, tt_op_check *check) {
   *check = (tt_op_check){.ok = true};
   if (f == NULL || !backward) return TT_OK;
   check->limit = f->grad_limit, check->reason = f->grad_reason;
+  if (f->dense && ops->precision != TT_FP32)
+    check->limit = TT_OP_BF16_LIMIT, check->reason = TT_OP_BF16_REASON;
   for (int k = 0; k < f->shape_count; k++)
     if (!f->shapes[k].only_test) TT_TRY(check_shape(ops, f, &f->shapes[k], check));
   check->ok = check->cases > 0 && check->error <= check->limit;

@@ -25,9 +25,10 @@ typedef struct {
   char message[300]; // "" or what is wrong besides: wrote outside its arrays, changed an input
 } tt_op_check;
 
-// The backend against the reference backend. error: largest |difference| over largest |reference value|, the
-// worst over output arrays and cases.
-tt_status tt_opbench_test(const tt_ops *ops, int op, tt_op_check *check);
+// The backend against another one, as a rule the reference backend. error: largest |difference| over largest
+// |value of the other|, the worst over output arrays and cases. The limit is wider for dense operations
+// with operands in bf16.
+tt_status tt_opbench_test(const tt_ops *ops, const tt_ops *other, int op, tt_op_check *check);
 
 // A backward against central differences of the reference backend's forward, in random directions. error:
 // |gradient . direction - difference| over the gradient's length (2-norm).

@@ -85,6 +85,11 @@ typedef struct {
   tt_status status; // the first failure of an allocation
 } tt_op_case;
 
+// Of a dense operation in bf16. A product's operands are each within 2^-9, relative, and what it makes may be
+// an operand again: up to 4.5 x 2^-9 of the largest value were seen.
+#define TT_OP_BF16_LIMIT 0x1p-6
+#define TT_OP_BF16_REASON "operands of products rounded to bf16"
+
 struct tt_op_family {
   const char *forward, *backward;       // names in the table; NULL: none
   double forward_limit, backward_limit; // of errors; results in double have the forward's in both
@@ -92,6 +97,7 @@ struct tt_op_family {
   double step;                          // of finite differences: a power of two
   double grad_limit;
   const char *grad_reason;
+  bool dense; // its products have operands in the backend's precision (tt_ops)
   void (*build)(tt_op_case *c);
   void (*run)(const tt_ops *ops, tt_op_case *c);
   void (*run_backward)(const tt_ops *ops, tt_op_case *c);

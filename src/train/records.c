@@ -36,16 +36,17 @@ static json_t *parameter_counts(const tt_parameters *p) {
 
 json_t *tt_record_run(const tt_trainer *t, const char *config_text, const tt_store *store) {
   return json_pack(
-      "{s:s, s:i, s:o, s:s, s:o, s:s, s:i, s:o, s:s, s:s, s:I, s:I, s:I}", "type", "run", "schema_version",
-      TT_LOG_SCHEMA, "code_version", code_version(), "config", config_text, "hardware", tt_hardware_json(),
-      "backend", t->ops->name, "ranks", t->comm->size, "parameters", parameter_counts(t->parameters),
-      "flop_formula",
+      "{s:s, s:i, s:o, s:s, s:o, s:s, s:i, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "type", "run",
+      "schema_version", TT_LOG_SCHEMA, "code_version", code_version(), "config", config_text, "hardware",
+      tt_hardware_json(), "backend", t->ops->name, "ranks", t->comm->size, "parameters",
+      parameter_counts(t->parameters), "flop_formula",
       "3 x forward of every molecule at its real length, matrix products only, multiply-add = 2, "
       "recomputation not counted; "
       "executed: outer product factored; reference: outer product formed, as upstream does (docs/model.md)",
       "store_digest", tt_store_digest(store), "store_train_records",
       (json_int_t)tt_store_records(store, TT_TRAIN), "store_valid_records",
-      (json_int_t)tt_store_records(store, TT_VALID), "started_unix", (json_int_t)time(NULL));
+      (json_int_t)tt_store_records(store, TT_VALID), "started_unix", (json_int_t)time(NULL), "precision",
+      tt_precision_name(t->config->train.precision));
 }
 
 json_t *tt_record_resume(const tt_trainer *t) {

@@ -61,8 +61,8 @@ static void mark_decayed(tt_trainer *t) {
 }
 
 tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
-  *t = (tt_trainer){.comm = comm, .config = config, .ops = tt_ops_cpu(TT_FP32)};
-  tt_status status = check_ranks(comm, config);
+  *t = (tt_trainer){.comm = comm, .config = config, .ops = tt_ops_cpu(config->train.precision)};
+  tt_status status = t->ops != NULL ? check_ranks(comm, config) : TT_ERR_UNSUPPORTED;
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops);
   TT_TRY(tt_comm_agree(comm, status));
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);

@@ -21,7 +21,7 @@ expect() {
 expect 0 'usage: twotrack bench ops' --help
 expect 2 "there is no operation \"gela\"; the nearest is gelu (there are linear, .*, adam)" --op gela
 expect 2 "takes test, grad, perf or support, not 'fast'" --mode fast
-expect 2 "takes cpu, .* not 'gpu'" --backend gpu
+expect 2 "takes one of cpu, .* not 'gpu'" --backend gpu
 expect 2 "'--nonsense' is no option" --nonsense
 expect 2 "'more' is too much" more
 expect 0 '^gelu  *[0-9][0-9]* .* yes  *ok ' --op gelu

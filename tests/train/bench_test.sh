@@ -7,7 +7,7 @@ ranks 2 "$twotrack" bench step "$here/small.cfg" --store "$work/store" --steps 3
 python3 - "$work/json" << 'PYTHON' || fail "figures do not hold together"
 import json, sys
 r = json.load(open(sys.argv[1]))
-assert r["ranks"] == 2 and r["steps"] == 3 and r["batch_size"] == 32, r
+assert r["precision"] == "fp32" and "bf16" not in r["backend"] and r["ranks"] == 2 and r["steps"] == 3 and r["batch_size"] == 32, r
 assert sum(r["length_histogram"]) == 3 * 32 and len(r["length_histogram"]) == 32, r["length_histogram"]
 seconds = r["ms_per_update"] * r["steps"] / 1000
 assert abs(r["conformations_per_s"] * seconds - 96) < 1e-6
@@ -21,6 +21,8 @@ assert pairs > atoms * atoms / 96 and abs(atoms - round(atoms)) < 1e-3, (atoms, 
 PYTHON
 "$twotrack" bench step "$here/small.cfg" --store "$work/store" --steps 2 > "$work/table" 2>&1 && grep -q "^peak_fraction" "$work/table" ||
   fail "table: $(cat "$work/table")"
+"$twotrack" bench step "$here/small.cfg" --store "$work/store" --steps 1 --warmup 0 --set train.precision=bf16 > "$work/table" 2>&1
+grep -q ", bf16 [rn]" "$work/table" && grep -q "leaves, bf16: " "$work/table" || fail "bf16: $(head -3 "$work/table")"
 [ ! -e "$work/store/run.jsonl" ] || fail "bench wrote a log"
 for bad in "--steps 0" "--steps many" "--warmup -1" "--nonsense"; do
   # shellcheck disable=SC2086

@@ -23,6 +23,9 @@ t missing-config "none.cfg" "$work/none.cfg" --store "$work/store"
 sed 's/batch_size/batch_sise/' "$cfg" > "$work/typo.cfg"
 t typo "typo.cfg:4.*batch_sise.*batch_size" "$work/typo.cfg" --store "$work/store"
 t bad-set "learning_rat.*learning_rate" "$cfg" --store "$work/store" --set optimizer.learning_rat=1
+t precision 'precision = "fp16" is none of "fp32", "bf16"' "$cfg" --store "$work/store" --set train.precision=fp16
+TWOTRACK_BF16=fast t bf16-way "TWOTRACK_BF16 is native or rounded" "$cfg" --store "$work/store" --set train.precision=bf16
+TWOTRACK_CPU=v3 TWOTRACK_BF16=native t bf16-native "TWOTRACK_BF16=native" "$cfg" --store "$work/store" --set train.precision=bf16
 t bad-type "steps" "$cfg" --store "$work/store" --set train.steps=many
 t long-warmup "warmup_steps" "$cfg" --store "$work/store" --set optimizer.warmup_steps=12
 t ranks-and-leaves "micro_batches" "$cfg" --store "$work/store" --set train.micro_batches=1
