@@ -1,10 +1,15 @@
-// Compares our model with upstream's, from files of reference vectors: parity FILE.h5...
+// Compares our model with upstream's, from files of reference vectors: parity [--precision bf16] FILE.h5...
 //
 // Whatever a file holds of activations, gradients of activations, losses, parameter gradients and Adam
 // updates is compared at the real (unpadded) positions, with the model run packed at the file's scaling
 // length. Tolerances: |x - x64| <= max(10 * the dataset's f32_max_abs_err, 1e-5 * max_abs); losses 1e-5
 // relative; weights after k updates 1e-5 max|w| + 0.02 k lr; gradients that are exactly zero in exact
 // arithmetic absolutely, 1e-5.
+//
+// With operands in bf16 (each rounded by up to 2^-9), tolerances are what bf16_tolerance says, about twice
+// the largest error seen in tiny.h5 and small.h5; updates are not compared, for Adam takes a gradient's sign
+// where it is small, and neither is tiny_init.h5, where some coordinates are so near to their targets that
+// rounding turns the sign that is their gradient.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +27,7 @@ static struct {
   int count, missed;
   hid_t file;
   padded_batch batch;
+  tt_precision precision;
 } table;
 
 static void record(const char *name, double error, double tolerance, double largest) {
@@ -37,7 +43,16 @@ static double worse(double worst, double got, double want) {
   return e > worst || isnan(e) ? e : worst;
 }
 
+// Share of the largest value; seen: 0.011 of activations, 0.012 of their gradients, 0.027 of parameters'
+// gradients, but 0.057 of the Gaussian kernel's tables (sums over all pairs that nearly cancel).
+static double bf16_tolerance(const char *path) {
+  bool gaussian = strstr(path, "gaussian.mul") != NULL || strstr(path, "gaussian.bias") != NULL;
+  double share = strncmp(path, "grad64/", 7) != 0 ? 0.025 : gaussian ? 0.12 : 0.06;
+  return share * h5_read_attribute(table.file, path, "max_abs");
+}
+
 static double tolerance_of(const char *path) {
+  if (table.precision == TT_BF16) return bf16_tolerance(path);
   return fmax(10 * h5_read_attribute(table.file, path, "f32_max_abs_err"),
               1e-5 * h5_read_attribute(table.file, path, "max_abs"));
 }
@@ -173,11 +188,12 @@ static void compare_token_embeddings(const runner *r) {
 }
 
 static void compare_loss(const char *name, double got) {
+  const double share = table.precision == TT_BF16 ? 0.005 : 1e-5; // seen in bf16: 0.0021
   char path[64];
   snprintf(path, sizeof path, "loss64/%s", name);
   if (!h5_has(table.file, path)) return;
   h5_array want = h5_read_double(table.file, path);
-  record(path, fabs(got - want.d[0]), 1e-5 * fabs(want.d[0]), fabs(want.d[0]));
+  record(path, fabs(got - want.d[0]), share * fabs(want.d[0]), fabs(want.d[0]));
   free(want.data);
 }
 
@@ -200,17 +216,18 @@ static void compare_gradients(const runner *r) {
     h5_array want = h5_read_double(table.file, path);
     double worst = want.count == p->count ? 0 : NAN, largest = 0;
     bool zero = zero_gradient(p->name);
+    const double nothing = table.precision == TT_BF16 ? 3e-4 : 1e-5; // seen in bf16: 1.3e-4
     for (int64_t i = 0; i < p->count; i++) {
       worst = worse(worst, r->gradient[p->offset + i], zero ? 0 : want.d[i]);
       largest = fmax(largest, fabs(want.d[i]));
     }
-    record(path, worst, zero ? 1e-5 : tolerance_of(path), largest);
+    record(path, worst, zero ? nothing : tolerance_of(path), largest);
     free(want.data);
   }
 }
 
 static void compare_updates(runner *r) {
-  if (!h5_has(table.file, "optim")) return;
+  if (!h5_has(table.file, "optim") || table.precision == TT_BF16) return;
   const double lr = 1e-3;
   h5_array loss = h5_read_double(table.file, "optim/loss"),
            norm = h5_read_double(table.file, "optim/grad_norm");
@@ -255,7 +272,7 @@ static void check_file(const char *path) {
   table.file = h5_open(path);
   padded_read(table.file, "inputs/", &table.batch);
   runner r;
-  runner_start(&r, table.file);
+  runner_start(&r, table.file, table.precision);
   tt_model_set_probe(r.model, probe, NULL);
   runner_pass(&r, &table.batch);
   tt_model_set_probe(r.model, NULL, NULL);
@@ -283,9 +300,14 @@ static void check_file(const char *path) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) return fprintf(stderr, "usage: parity FILE.h5...\n"), 2;
-  int missed = 0, compared = 0;
-  for (int k = 1; k < argc; k++) {
+  int first = 1, missed = 0, compared = 0;
+  if (argc > 2 && strcmp(argv[1], "--precision") == 0) {
+    if (strcmp(argv[2], "bf16") != 0) return fprintf(stderr, "parity: --precision takes bf16\n"), 2;
+    table.precision = TT_BF16;
+    first = 3;
+  }
+  if (argc <= first) return fprintf(stderr, "usage: parity [--precision bf16] FILE.h5...\n"), 2;
+  for (int k = first; k < argc; k++) {
     check_file(argv[k]);
     missed += table.missed;
     compared += table.count;

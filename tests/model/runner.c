@@ -11,10 +11,10 @@ static void *room(size_t count, size_t size) {
   return p;
 }
 
-void runner_start(runner *r, hid_t file) {
-  *r = (runner){.ops = tt_ops_cpu(TT_FP32)};
+void runner_start(runner *r, hid_t file, tt_precision precision) {
+  *r = (runner){.ops = tt_ops_cpu(precision)};
   tt_model_config config = padded_config(file);
-  if (tt_model_create(&r->model, &config, r->ops) != TT_OK) {
+  if (!r->ops || tt_model_create(&r->model, &config, r->ops) != TT_OK) {
     fprintf(stderr, "%s\n", tt_error_message());
     exit(2);
   }

@@ -16,7 +16,7 @@ typedef struct {
 } runner;
 
 // Loads "weights/<name>" (and the Gaussian centres). Ends the program on any error.
-void runner_start(runner *r, hid_t file);
+void runner_start(runner *r, hid_t file, tt_precision precision);
 void runner_free(runner *r);
 // Forward, losses, gradient (from zero), all loss weights 1, no dropout.
 void runner_pass(runner *r, const padded_batch *b);
