@@ -6,29 +6,29 @@
 #include "device/ops.h"
 #include "isa.h"
 
-void TT_CPU(linear)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y, float *scratch);
-void TT_CPU(linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
-                             float *dx, bool accumulate, tt_gradients gradient, float *scratch);
+void TT_DENSE(linear)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y, float *scratch);
+void TT_DENSE(linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
+                               float *dx, bool accumulate, tt_gradients gradient, float *scratch);
 void TT_CPU(layer_norm)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, float *y);
 void TT_CPU(layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
                                  tt_statistics s, float *dx, tt_gradients gradient);
 void TT_CPU(gelu)(const float *x, int64_t count, float *y);
 void TT_CPU(gelu_backward)(const float *x, int64_t count, float *d);
 
-void TT_CPU(norm_linear)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
-                         const tt_map *maps, int count, float *scratch);
-void TT_CPU(norm_linear_backward)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
-                                  const tt_map_gradient *maps, int count, float *dx, tt_gradients dnorm,
-                                  float *scratch);
-void TT_CPU(linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
-                             tt_weights at, const float *residual, float *out, float *scratch);
-void TT_CPU(linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
-                                      int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
-                                      float *scratch);
-void TT_CPU(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
-                 float *out, float *scratch);
-void TT_CPU(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
-                          tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch);
+void TT_DENSE(norm_linear)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                           const tt_map *maps, int count, float *scratch);
+void TT_DENSE(norm_linear_backward)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                                    const tt_map_gradient *maps, int count, float *dx, tt_gradients dnorm,
+                                    float *scratch);
+void TT_DENSE(linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
+                               tt_weights at, const float *residual, float *out, float *scratch);
+void TT_DENSE(linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
+                                        int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
+                                        float *scratch);
+void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
+                   float *out, float *scratch);
+void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
+                            tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch);
 
 void TT_CPU(embed_tokens)(const tt_batch *batch, int dim, const float *token, const float *atom,
                           const float *degree, const float *vnode, float *x);
@@ -70,13 +70,13 @@ void TT_CPU(triangle)(const tt_batch *batch, int hidden, const float *p, const f
 void TT_CPU(triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g,
                                const float *dt, float *dp, float *dg, float *scratch);
 
-void TT_CPU(triangle_out)(const tt_drop *drop, int hidden, int dim, const float *t, tt_weights norm,
-                          tt_statistics s, tt_weights at, const float *gate, const float *residual,
-                          float *out, float *scratch);
-void TT_CPU(triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const float *dout,
-                                   const float *t, tt_weights norm, tt_statistics s, tt_weights at,
-                                   const float *gate, float *dgate, float *dt, tt_gradients dnorm,
-                                   tt_gradients gradient, float *scratch);
+void TT_DENSE(triangle_out)(const tt_drop *drop, int hidden, int dim, const float *t, tt_weights norm,
+                            tt_statistics s, tt_weights at, const float *gate, const float *residual,
+                            float *out, float *scratch);
+void TT_DENSE(triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const float *dout,
+                                     const float *t, tt_weights norm, tt_statistics s, tt_weights at,
+                                     const float *gate, float *dgate, float *dt, tt_gradients dnorm,
+                                     tt_gradients gradient, float *scratch);
 
 void TT_CPU(gather_masked)(const tt_batch *batch, int dim, const float *x, float *y);
 void TT_CPU(scatter_masked)(const tt_batch *batch, int dim, const float *dy, float *dx);
@@ -96,11 +96,11 @@ void TT_CPU(adam)(int64_t count, float *w, const float *grad, float *m, float *v
 // Floats of scratch that each group needs; `length` is the longest L.
 size_t TT_CPU(attention_scratch)(int length);
 size_t TT_CPU(movement_scratch)(int length, int heads);
-size_t TT_CPU(linear_scratch)(int in, int out, int length);
-size_t TT_CPU(norm_linear_scratch)(int dim, const int *out, int count);
-size_t TT_CPU(ffn_scratch)(int dim, int hidden);
+size_t TT_DENSE(linear_scratch)(int in, int out, int length);
+size_t TT_DENSE(norm_linear_scratch)(int dim, const int *out, int count);
+size_t TT_DENSE(ffn_scratch)(int dim, int hidden);
 size_t TT_CPU(outer_product_scratch)(int hidden, int length);
-size_t TT_CPU(triangle_out_scratch)(int hidden, int dim, int length);
+size_t TT_DENSE(triangle_out_scratch)(int hidden, int dim, int length);
 size_t TT_CPU(triangle_scratch)(int length);
 
 #endif

@@ -8,7 +8,7 @@ static int widest(int dim, int hidden) {
   return dim > hidden ? dim : hidden;
 }
 
-size_t TT_CPU(ffn_scratch)(int dim, int hidden) {
+size_t TT_DENSE(ffn_scratch)(int dim, int hidden) {
   int most = widest(dim, hidden);
   return tt_panels_size(dim, hidden) + tt_panels_size(hidden, dim) + 3 * TT_CPU(tile_size)(most, most) +
          tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0) + tt_mask_rows_size(TT_ROWS_PAIRS, hidden, 0) + 128;
@@ -51,8 +51,8 @@ static void multiply(int64_t rows, int columns, tt_tile a, tt_tile b) {
   }
 }
 
-void TT_CPU(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
-                 float *out, float *scratch) {
+void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
+                   float *out, float *scratch) {
   int dim = f->dim, hidden = f->hidden, most = widest(dim, hidden);
   if (f->rows == 0) return;
   int64_t height = TT_CPU(tile_height)(f->rows, most);
@@ -63,25 +63,25 @@ void TT_CPU(ffn)(const tt_ffn *f, const float *x, const float *residual, float *
   float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
   tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
   tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
-  TT_CPU(operand_weights_transposed)(f->first.w, dim, hidden, dim, first);
-  TT_CPU(operand_weights_transposed)(f->second.w, hidden, dim, hidden, second);
+  TT_DENSE(operand_weights_transposed)(f->first.w, dim, hidden, dim, first);
+  TT_DENSE(operand_weights_transposed)(f->second.w, hidden, dim, hidden, second);
   for (int64_t row = 0; row < f->rows; row += height) {
     int64_t rows = f->rows - row < height ? f->rows - row : height;
     float *h_rows = h + row * hidden;
     TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, tt_statistics_from(s, row), true, tt_view_tile(z));
-    TT_CPU(operand_product)
-    (rows, hidden, dim, TT_CPU(operand_tile)(z, rows, dim), first, dim, f->first.b, false,
+    TT_DENSE(operand_product)
+    (rows, hidden, dim, TT_DENSE(operand_tile)(z, rows, dim), first, dim, f->first.b, false,
      tt_target_rows(h_rows, hidden));
     activate(&inner, row, rows, hidden, h_rows, a, NULL);
-    TT_CPU(operand_product)
-    (rows, dim, hidden, TT_CPU(operand_tile)(a, rows, hidden), second, hidden, f->second.b, false,
+    TT_DENSE(operand_product)
+    (rows, dim, hidden, TT_DENSE(operand_tile)(a, rows, hidden), second, hidden, f->second.b, false,
      tt_target_tile(z));
     TT_CPU(branch_end)(&outer, row, rows, dim, z, residual ? residual + row * dim : NULL, out + row * dim);
   }
 }
 
-void TT_CPU(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
-                          tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch) {
+void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
+                            tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch) {
   int dim = f->dim, hidden = f->hidden, most = widest(dim, hidden);
   if (f->rows == 0) return;
   int64_t height = TT_CPU(tile_height)(f->rows, most);
@@ -93,29 +93,29 @@ void TT_CPU(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_st
   float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
   tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
   tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
-  TT_CPU(operand_weights)(f->first.w, dim, hidden, dim, first);
-  TT_CPU(operand_weights)(f->second.w, hidden, dim, hidden, second);
+  TT_DENSE(operand_weights)(f->first.w, dim, hidden, dim, first);
+  TT_DENSE(operand_weights)(f->second.w, hidden, dim, hidden, second);
   for (int64_t row = 0; row < f->rows; row += height) {
     int64_t rows = f->rows - row < height ? f->rows - row : height;
     tt_statistics at = tt_statistics_from(s, row);
     TT_CPU(branch_end_backward)(&outer, row, rows, dim, d + row * dim, u);
     activate(&inner, row, rows, hidden, h + row * hidden, a, &slope);
     TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, dsecond.b);
-    tt_operand du = TT_CPU(operand_tile)(u, rows, dim);
-    TT_CPU(operand_weight_gradient)
-    (rows, dim, hidden, du, TT_CPU(operand_tile)(a, rows, hidden), dsecond.w, hidden);
+    tt_operand du = TT_DENSE(operand_tile)(u, rows, dim);
+    TT_DENSE(operand_weight_gradient)
+    (rows, dim, hidden, du, TT_DENSE(operand_tile)(a, rows, hidden), dsecond.w, hidden);
     tt_tile dh = a;
-    TT_CPU(operand_product)
+    TT_DENSE(operand_product)
     (rows, hidden, dim, du, second, dim, NULL, false, tt_target_tile(dh));
     multiply(rows, hidden, dh, slope);
     TT_CPU(tile_column_sums)(dh, rows, hidden, 1.0f, dfirst.b);
     tt_tile z = u;
     TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, at, false, tt_view_tile(z));
-    tt_operand d_inner = TT_CPU(operand_tile)(dh, rows, hidden);
-    TT_CPU(operand_weight_gradient)
-    (rows, hidden, dim, d_inner, TT_CPU(operand_tile)(z, rows, dim), dfirst.w, dim);
+    tt_operand d_inner = TT_DENSE(operand_tile)(dh, rows, hidden);
+    TT_DENSE(operand_weight_gradient)
+    (rows, hidden, dim, d_inner, TT_DENSE(operand_tile)(z, rows, dim), dfirst.w, dim);
     tt_tile dz = z;
-    TT_CPU(operand_product)
+    TT_DENSE(operand_product)
     (rows, dim, hidden, d_inner, first, hidden, NULL, false, tt_target_tile(dz));
     TT_CPU(norm_rows_backward)
     (tt_view_tile(dz), x + row * dim, rows, dim, f->norm.w, at, true, d + row * dim, dnorm);

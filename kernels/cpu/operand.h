@@ -10,10 +10,10 @@
 #include "tile.h"
 
 // pack_transposed and pack (panel.h), the panels being an operand.
-void TT_CPU(operand_weights_transposed)(const float *w, int64_t stride, int out, int in, float *panels);
-void TT_CPU(operand_weights)(const float *w, int64_t stride, int out, int in, float *panels);
+void TT_DENSE(operand_weights_transposed)(const float *w, int64_t stride, int out, int in, float *panels);
+void TT_DENSE(operand_weights)(const float *w, int64_t stride, int out, int in, float *panels);
 // The panels from row `first` (even) on.
-const float *TT_CPU(operand_from)(const float *panels, int first);
+const float *TT_DENSE(operand_from)(const float *panels, int first);
 
 typedef struct {
   tt_left left;
@@ -21,16 +21,16 @@ typedef struct {
 } tt_operand;
 
 // A tile. Products only may read it afterwards, until it is filled again.
-tt_operand TT_CPU(operand_tile)(tt_tile t, int64_t rows, int columns);
+tt_operand TT_DENSE(operand_tile)(tt_tile t, int64_t rows, int columns);
 // Rows of a matrix, for operand_product alone. `room`: a tile that they may be put into.
-tt_operand TT_CPU(operand_rows)(const float *x, int64_t stride, int64_t rows, int columns, tt_tile room);
+tt_operand TT_DENSE(operand_rows)(const float *x, int64_t stride, int64_t rows, int columns, tt_tile room);
 
 // c (rows, columns) = [c +] a (rows, depth) b + bias, as panel_product; b: panels of `panel` rows.
-void TT_CPU(operand_product)(int64_t rows, int columns, int depth, tt_operand a, const float *b, int panel,
-                             const float *bias, bool add, tt_target c);
+void TT_DENSE(operand_product)(int64_t rows, int columns, int depth, tt_operand a, const float *b, int panel,
+                               const float *bias, bool add, tt_target c);
 
 // dw (out, in; rows `stride` apart) += dy^T x, both of `rows` rows
-void TT_CPU(operand_weight_gradient)(int64_t rows, int out, int in, tt_operand dy, tt_operand x, float *dw,
-                                     int64_t stride);
+void TT_DENSE(operand_weight_gradient)(int64_t rows, int out, int in, tt_operand dy, tt_operand x, float *dw,
+                                       int64_t stride);
 
 #endif

@@ -68,17 +68,17 @@ static void pair_panels(int depth, int columns, float *panels) {
     }
 }
 
-void TT_CPU(operand_weights_transposed)(const float *w, int64_t stride, int out, int in, float *panels) {
+void TT_DENSE(operand_weights_transposed)(const float *w, int64_t stride, int out, int in, float *panels) {
   TT_CPU(pack_transposed)(w, stride, out, in, panels);
   pair_panels(in, out, panels);
 }
 
-void TT_CPU(operand_weights)(const float *w, int64_t stride, int out, int in, float *panels) {
+void TT_DENSE(operand_weights)(const float *w, int64_t stride, int out, int in, float *panels) {
   TT_CPU(pack)(w, stride, out, in, panels);
   pair_panels(out, in, panels);
 }
 
-const float *TT_CPU(operand_from)(const float *panels, int first) {
+const float *TT_DENSE(operand_from)(const float *panels, int first) {
   return panels + (int64_t)first / 2 * TT_PANEL;
 }
 
@@ -87,7 +87,7 @@ static float *down_rows(tt_tile t, int column) {
   return t.at + column / TT_PANEL * t.height * TT_PANEL + t.height * HALF;
 }
 
-tt_operand TT_CPU(operand_tile)(tt_tile t, int64_t rows, int columns) {
+tt_operand TT_DENSE(operand_tile)(tt_tile t, int64_t rows, int columns) {
   float down[TT_TILE_ROWS * HALF] __attribute__((aligned(64))); // their place is still being read
   for (int first = 0; first < columns; first += TT_PANEL) {
     float *panel = t.at + first / TT_PANEL * t.height * TT_PANEL;
@@ -103,18 +103,18 @@ tt_operand TT_CPU(operand_tile)(tt_tile t, int64_t rows, int columns) {
   return (tt_operand){{t.at, HALF, 1, HALF, t.height * TT_PANEL}, t};
 }
 
-tt_operand TT_CPU(operand_rows)(const float *x, int64_t stride, int64_t rows, int columns, tt_tile room) {
+tt_operand TT_DENSE(operand_rows)(const float *x, int64_t stride, int64_t rows, int columns, tt_tile room) {
   TT_CPU(tile_load)(x, stride, rows, columns, room);
-  return TT_CPU(operand_tile)(room, rows, columns);
+  return TT_DENSE(operand_tile)(room, rows, columns);
 }
 
-void TT_CPU(operand_product)(int64_t rows, int columns, int depth, tt_operand a, const float *b, int panel,
-                             const float *bias, bool add, tt_target c) {
+void TT_DENSE(operand_product)(int64_t rows, int columns, int depth, tt_operand a, const float *b, int panel,
+                               const float *bias, bool add, tt_target c) {
   pair_product(rows, columns, (depth + 1) / 2, a.left, b, (int64_t)panel * TT_PANEL, bias, add, c);
 }
 
-void TT_CPU(operand_weight_gradient)(int64_t rows, int out, int in, tt_operand dy, tt_operand x, float *dw,
-                                     int64_t stride) {
+void TT_DENSE(operand_weight_gradient)(int64_t rows, int out, int in, tt_operand dy, tt_operand x, float *dw,
+                                       int64_t stride) {
   for (int c = 0; c < in; c += TT_PANEL)
     for (int r = 0; r < out; r += TT_PANEL) {
       tt_left left = {down_rows(dy.tile, r), 1, TT_PANEL, HALF, HALF * TT_PANEL};
