@@ -1,4 +1,5 @@
-// Small matrix products inside one molecule, where a call of OpenBLAS costs more than the product.
+// Small matrix products inside one molecule and head, whose sides are too small to be worth packing into
+// panels.
 #ifndef TT_KERNELS_CPU_PRODUCT_H
 #define TT_KERNELS_CPU_PRODUCT_H
 

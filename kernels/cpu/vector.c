@@ -1,24 +1,5 @@
 #include "vector.h"
 
-enum { ROWS = 128 };
-
-void TT_CPU(add_column_sums)(const float *x, int64_t rows, int columns, float scale, float *sums) {
-  for (int64_t start = 0; start < rows; start += ROWS) {
-    int64_t end = start + ROWS < rows ? start + ROWS : rows;
-    int c = 0;
-    for (; c + TT_LANES <= columns; c += TT_LANES) {
-      tt_lanes sum = {0};
-      for (int64_t r = start; r < end; r++) sum += TT_LOAD(x + r * columns + c);
-      TT_STORE(sums + c, TT_LOAD(sums + c) + scale * sum);
-    }
-    for (; c < columns; c++) {
-      float sum = 0;
-      for (int64_t r = start; r < end; r++) sum += x[r * columns + c];
-      sums[c] += scale * sum;
-    }
-  }
-}
-
 // Transposes a square of lanes in registers: exchanges its off-diagonal blocks of half its size, then of a
 // quarter, ...
 static TT_INLINE void transpose_tile(tt_lanes v[TT_LANES]) {

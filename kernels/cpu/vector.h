@@ -150,9 +150,6 @@ static TT_INLINE float tt_gelu_slope(float x) {
   return distribution + x * (0.398942280f * density);
 }
 
-// sums (columns) += scale * column sums of x (rows, columns); blocks of rows, so that long sums stay accurate
-void TT_CPU(add_column_sums)(const float *x, int64_t rows, int columns, float scale, float *sums);
-
 // out (columns, rows) = [out +] transpose of in (rows, columns), with row strides
 void TT_CPU(transpose)(int rows, int columns, const float *in, int64_t in_stride, bool accumulate, float *out,
                        int64_t out_stride);

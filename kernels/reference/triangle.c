@@ -40,8 +40,8 @@ static void triangle(const tt_batch *batch, int hidden, const float *p, const fl
 static void gate_gradient(const tt_batch *batch, int m, int hidden, int side, int channel, const float *p,
                           const float *g, int64_t row, double d, float *dp, float *dg) {
   int64_t at = (batch->pair_offset[m] + row) * 2 * hidden + side * hidden + channel;
-  double s = sigmoid(g[at]), scaled = d / sqrt(batch->scaling_length[m]);
-  dp[at] = (float)(scaled * s), dg[at] = (float)(scaled * p[at] * s * (1 - s));
+  double s = sigmoid(g[at]), value = p[at], scaled = d / sqrt(batch->scaling_length[m]);
+  dp[at] = (float)(scaled * s), dg[at] = (float)(scaled * value * s * (1 - s));
 }
 
 static void triangle_backward(const tt_batch *batch, int hidden, const float *p, const float *g,

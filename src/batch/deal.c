@@ -49,8 +49,9 @@ static void consider(const split *s, int left, int right, exchange *best) {
   if (gap < best->gap) *best = (exchange){left, right, gap};
 }
 
-// Exchanges the molecule (or nothing) of each side that narrow the gap most; false when none does. Both sides
-// are in order of cost, so the best partner of each molecule on the left is found in one walk.
+// Exchanges the molecule (or nothing) of each side that narrow the gap most, where the least number of
+// molecules a side lets them; false when none does. Both sides are in order of cost, so each one's two
+// nearest partners are found in one walk.
 static bool improve(split *s) {
   exchange best = {0, 0, llabs(s->gap)};
   int left = next_on(s, false, 0), right = next_on(s, true, 0), before = s->count;

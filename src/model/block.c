@@ -51,21 +51,21 @@ static tt_affine qkv_place(const layer_view *v) {
   return (tt_affine){v->at->q, -1};
 }
 
-// Steps 3 and 4 of a block, whose branches are computed once more without the residual where somebody wants
-// to see them.
-static void outer_product_forward(const tt_pass *p, const layer_view *v, int l) {
+// Steps 3 and 4 of a block, also where the backward computes them `again`. The branch is computed once more
+// without the residual where somebody wants to see it.
+static void outer_product_forward(const tt_pass *p, const layer_view *v, int l, bool again) {
   tt_model *m = p->m;
   tt_layer_activations *a = v->a;
   tt_weights out = tt_at(p, v->at->opm_out);
   tt_drop drop = {p->batch, TT_ROWS_PAIRS, tt_site(p, m->config.dropout, l, TT_SITE_OUTER)};
-  if (m->probe) {
+  if (m->probe && !again) {
     p->ops->outer_product(&drop, v->C, v->P, a->ab, out, NULL, m->pair1, m->scratch);
     tt_show_layer(p, false, l, "opm", TT_PROBE_PAIRS, v->P, m->pair1);
   }
   p->ops->outer_product(&drop, v->C, v->P, a->ab, out, a->pair, a->pair1, m->scratch);
 }
 
-static void triangle_forward(const tt_pass *p, const layer_view *v, int l) {
+static void triangle_forward(const tt_pass *p, const layer_view *v, int l, bool again) {
   tt_model *m = p->m;
   tt_layer_activations *a = v->a;
   tt_drop drop = {p->batch, TT_ROWS_PAIRS_SHARED, tt_site(p, m->config.pair_dropout, l, TT_SITE_TRIANGLE)};
@@ -75,7 +75,7 @@ static void triangle_forward(const tt_pass *p, const layer_view *v, int l) {
   p->ops->norm_linear(a->pair1, v->R, v->P, tt_at(p, v->at->tri_norm), a->tri_norm, maps, 3, m->scratch);
   p->ops->triangle(p->batch, v->C, a->tri_p, a->tri_g, a->t, m->scratch);
   tt_weights norm = tt_at(p, v->at->tri_out_norm), z = tt_at(p, v->at->tri_z);
-  if (m->probe) {
+  if (m->probe && !again) {
     p->ops->triangle_out(&drop, v->C, v->P, a->t, norm, a->tri_out_norm, z, a->gate, NULL, m->pair1,
                          m->scratch);
     tt_show_layer(p, false, l, "pair_tri_mul", TT_PROBE_PAIRS, v->P, m->pair1);
@@ -118,11 +118,11 @@ void tt_block_forward(const tt_pass *p, int l) {
   // 3. outer product: atoms speak to pairs
   tt_enter(p, TT_PART_OUTER_PRODUCT);
   tt_norm_map(p, v.next->x, v.T, v.D, v.at->opm_norm, a->opm_norm, 2 * v.C, v.at->opm_in, a->ab);
-  outer_product_forward(p, &v, l);
+  outer_product_forward(p, &v, l, false);
 
   // 4. triangle product
   tt_enter(p, TT_PART_TRIANGLE);
-  triangle_forward(p, &v, l);
+  triangle_forward(p, &v, l, false);
 
   // 5. pair feed-forward
   tt_enter(p, TT_PART_PAIR_FFN);
@@ -140,9 +140,9 @@ void tt_block_forward(const tt_pass *p, int l) {
 void tt_block_recompute(const tt_pass *p, int l) {
   layer_view v = view(p, l);
   tt_enter(p, TT_PART_OUTER_PRODUCT);
-  outer_product_forward(p, &v, l);
+  outer_product_forward(p, &v, l, true);
   tt_enter(p, TT_PART_TRIANGLE);
-  triangle_forward(p, &v, l);
+  triangle_forward(p, &v, l, true);
   tt_enter(p, TT_PART_PAIR_FFN);
   tt_norm_map(p, v.a->pair2, v.R, v.P, v.at->pair_ffn_norm, v.a->pair_ffn_norm, v.P, v.at->pair_ffn1,
               v.a->pair_h);

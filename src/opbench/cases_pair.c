@@ -88,8 +88,11 @@ static void triangle_run(const tt_ops *ops, tt_op_case *c) {
                 c->scratch);
 }
 static void triangle_run_backward(const tt_ops *ops, tt_op_case *c) {
-  ops->triangle_backward(c->batch, c->shape->hidden, tt_op_at(c, PROJECTION), tt_op_at(c, GATES),
-                         tt_op_at(c, DT), tt_op_at(c, DP), tt_op_at(c, DG), c->scratch);
+  bool in_place = c->shape->in_place;
+  if (in_place) tt_op_copy(c, DP, PROJECTION), tt_op_copy(c, DG, GATES);
+  ops->triangle_backward(c->batch, c->shape->hidden, tt_op_at(c, in_place ? DP : PROJECTION),
+                         tt_op_at(c, in_place ? DG : GATES), tt_op_at(c, DT), tt_op_at(c, DP),
+                         tt_op_at(c, DG), c->scratch);
 }
 static double triangle_flops(const tt_op_case *c) {
   double sum = 0;
@@ -104,6 +107,7 @@ static const tt_op_shape triangle_shapes[] = {
     {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_PAIRS, .hidden = 1},
     {.kind = TT_ROWS_PAIRS, .hidden = 5},
     {.kind = TT_ROWS_PAIRS, .hidden = 16},
+    {.kind = TT_ROWS_PAIRS, .hidden = 19, .in_place = true},
     {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_PAIRS, .hidden = 21},
     {.kind = TT_ROWS_PAIRS, .hidden = 5, .extreme = true, .only_test = true},
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .hidden = 8, .only_test = true},

@@ -22,7 +22,7 @@ static double array_error(const tt_op_case *ours, const tt_op_case *reference, i
   for (int64_t e = 0; e < ours->array[slot].count; e++) {
     double x = tt_op_value(ours, slot, e), r = tt_op_value(reference, slot, e);
     largest = fmax(largest, fabs(r));
-    if (!(fabs(x - r) <= worst)) worst = isfinite(x) ? fabs(x - r) : INFINITY;
+    worst = fmax(worst, isfinite(x) && isfinite(r) ? fabs(x - r) : INFINITY);
   }
   return worst == 0 ? 0 : largest == 0 ? INFINITY : worst / largest;
 }
