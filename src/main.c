@@ -23,14 +23,21 @@ static void usage(FILE *out) {
       "\n'twotrack COMMAND --help' tells more; 'twotrack --version' names the build and its libraries.\n");
 }
 
+// What was printed may be the result: a full disk must not look like success.
+static int finish(int code) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  fprintf(stderr, "twotrack: error: the standard output could not be written\n");
+  return code ? code : 1;
+}
+
 int main(int argc, char **argv) {
   if (argc >= 2 && strcmp(argv[1], "bench") == 0) tt_cpu_startup(argv);
   signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is then an error that is reported, like a full disk
-  if (argc >= 2 && strcmp(argv[1], "--version") == 0) return tt_cli_version();
+  if (argc >= 2 && strcmp(argv[1], "--version") == 0) return finish(tt_cli_version());
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;
   if (argc < 2) return usage(stderr), 2;
   for (const tt_command *c = commands; c->name; c++)
-    if (strcmp(argv[1], c->name) == 0) return c->run(argc - 1, argv + 1);
+    if (strcmp(argv[1], c->name) == 0) return finish(c->run(argc - 1, argv + 1));
   fprintf(stderr, "twotrack: no command '%s'\n", argv[1]);
   usage(stderr);
   return 2;

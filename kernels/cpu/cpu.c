@@ -44,16 +44,17 @@ static const tt_ops *copy_named(const char *kernels) {
   return NULL;
 }
 
-// The widest instruction set of the machine, or a narrower one that TWOTRACK_CPU names ("v3", "base"; for
-// tests).
+// The widest instruction set of the machine, or the one that TWOTRACK_CPU names; NULL, with a message, when
+// it cannot be had.
 static const char *instructions(void) {
   static const char *const widest_first[] = {"v4", "v3", "base"};
   const char *wanted = getenv("TWOTRACK_CPU");
-  size_t k = 0;
-  while (wanted != NULL && k < 2 && strcmp(wanted, widest_first[k]) != 0) k++;
-  if (wanted != NULL && strcmp(wanted, widest_first[k]) != 0) k = 0; // no such name: as without
-  while (copy_named(widest_first[k]) == NULL) k++;
-  return widest_first[k];
+  for (size_t k = 0; k < sizeof widest_first / sizeof *widest_first; k++)
+    if ((wanted == NULL || strcmp(wanted, widest_first[k]) == 0) && copy_named(widest_first[k]) != NULL)
+      return widest_first[k];
+  tt_fail(TT_ERR_UNSUPPORTED, "TWOTRACK_CPU is '%s'; this machine has kernels for %s%sbase",
+          wanted ? wanted : "", copy_named("v4") ? "v4, " : "", copy_named("v3") ? "v3 and " : "");
+  return NULL;
 }
 
 // VDPBF16PS does twice the operations of an fp32 multiply-add in the same time on AMD's Zen 4 and 5, and half
@@ -68,6 +69,7 @@ static bool native_is_faster(void) {
 
 static const tt_ops *bf16(void) {
   const char *isa = instructions(), *way = getenv("TWOTRACK_BF16");
+  if (isa == NULL) return NULL;
   if (way != NULL && strcmp(way, "native") != 0 && strcmp(way, "rounded") != 0) {
     tt_fail(TT_ERR_UNSUPPORTED, "TWOTRACK_BF16 is native or rounded, not '%s'", way);
     return NULL;
@@ -97,7 +99,9 @@ static void start_once(void) {
 
 const tt_ops *tt_ops_cpu(tt_precision precision) {
   start_once();
-  return precision == TT_BF16 ? bf16() : copy_named(instructions());
+  if (precision == TT_BF16) return bf16();
+  const char *isa = instructions();
+  return isa != NULL ? copy_named(isa) : NULL;
 }
 
 const tt_ops *tt_ops_cpu_for(const char *kernels) {

@@ -96,6 +96,10 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
   double ms = 1e3 * r->seconds / (double)r->steps;
   printf("twotrack %s, %s, %d rank%s of one thread\n", tt_version(),
          tt_ops_cpu(config->train.precision)->name, ranks, ranks > 1 ? "s" : "");
+  printf("model %s, %.1f million parameters%s\n",
+         config->model.preset[0] ? config->model.preset : "of no preset", 1e-6 * (double)r->parameters,
+         config->train.recompute == TT_RECOMPUTE_PAIR ? "; the pair track is computed again in the backward"
+                                                      : "");
   printf("%lld updates of %d molecules (%.1f atoms on average) in %d leaves, %s: %.1f ms an update\n\n",
          (long long)r->steps, config->train.batch_size, (double)r->atoms / (double)r->molecules,
          config->train.micro_batches, tt_precision_name(config->train.precision), ms);
@@ -125,23 +129,27 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
 }
 
 static tt_status print_json(const tt_bench_step *r, const tt_config *config, int ranks) {
+  char *text = NULL;
+  TT_TRY(tt_config_print(config, &text));
   json_t *parts = json_object(), *lengths = json_array();
   for (int p = 0; p < TT_PARTS; p++)
     json_object_set_new(parts, tt_part_name(p), json_real(1e3 * r->part_seconds[p] / (double)r->steps));
   for (int k = 0; k < TT_LENGTH_BINS; k++) json_array_append_new(lengths, json_integer(r->lengths[k]));
   json_t *all = json_pack(
       "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, "
-      "s:o}",
+      "s:o, s:s, s:I, s:s}",
       "code_version", tt_version(), "backend", tt_ops_cpu(config->train.precision)->name, "hardware",
       tt_hardware_json(), "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size",
-      config->train.batch_size, "precision", "fp32", "ms_per_update", 1e3 * r->seconds / (double)r->steps,
-      "conformations_per_s", (double)r->molecules / r->seconds, "atoms_per_s", (double)r->atoms / r->seconds,
-      "pairs_per_s", (double)r->pairs / r->seconds, "executed_flops_per_s", r->flops_executed / r->seconds,
-      "reference_flops_per_s", r->flops_reference / r->seconds, "sgemm_flops_per_s", r->sgemm_flops,
-      "peak_fraction", r->peak_fraction, "peak_memory_bytes_largest_rank", r->memory_largest,
-      "peak_memory_bytes_all_ranks", r->memory_sum, "page_faults_per_update",
-      r->page_faults / (double)r->steps, "ms_per_update_by_part", parts, "length_bin_atoms", TT_LENGTH_BIN,
-      "length_histogram", lengths);
+      config->train.batch_size, "precision", tt_precision_name(config->train.precision), "ms_per_update",
+      1e3 * r->seconds / (double)r->steps, "conformations_per_s", (double)r->molecules / r->seconds,
+      "atoms_per_s", (double)r->atoms / r->seconds, "pairs_per_s", (double)r->pairs / r->seconds,
+      "executed_flops_per_s", r->flops_executed / r->seconds, "reference_flops_per_s",
+      r->flops_reference / r->seconds, "sgemm_flops_per_s", r->sgemm_flops, "peak_fraction", r->peak_fraction,
+      "peak_memory_bytes_largest_rank", r->memory_largest, "peak_memory_bytes_all_ranks", r->memory_sum,
+      "page_faults_per_update", r->page_faults / (double)r->steps, "ms_per_update_by_part", parts,
+      "length_bin_atoms", TT_LENGTH_BIN, "length_histogram", lengths, "config", text, "parameters",
+      (json_int_t)r->parameters, "store_digest", r->store_digest);
+  free(text);
   if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
   putchar('\n');

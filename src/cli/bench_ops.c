@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "comm/comm.h"
 #include "core/version.h"
 #include "opbench/opbench.h"
 #include "train/hardware.h"
@@ -14,7 +15,7 @@ static const char help[] =
     "\n"
     "Checks or times every operation that the model is written in, one process, one thread.\n"
     "\n"
-    "  --mode test     against the reference backend (sums in double), in many small shapes\n"
+    "  --mode test     against the reference backend (sums in double), in many small shapes (default)\n"
     "  --mode grad     each backward against finite differences of the reference backend's forward\n"
     "  --mode perf     time, operations and bytes a second at the size of the 84M model\n"
     "  --mode support  which backends have which operations here\n"
@@ -93,6 +94,7 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
       {NULL, 0, NULL, 0},
   };
   *a = (arguments){.mode = TEST, .op = -1, .ops = tt_ops_cpu(TT_FP32)};
+  if (a->ops == NULL) return TT_ERR_UNSUPPORTED; // it said why
   opterr = 0;
   for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
@@ -206,7 +208,8 @@ static tt_status support_op(const arguments *a, int op, json_t *rows) {
 static void print_heading(const arguments *a) {
   int molecules;
   int64_t tokens, pairs;
-  printf("twotrack %s, %s\n", tt_version(), a->mode == SUPPORT ? "backends on this machine" : a->ops->name);
+  printf("twotrack %s, %s%s\n", tt_version(), a->ops->name,
+         a->mode == SUPPORT ? ", which training uses here in fp32; and all others" : "");
   switch (a->mode) {
   case PERF:
     tt_opbench_molecules(&molecules, &tokens, &pairs);
@@ -240,6 +243,9 @@ static tt_status run(const arguments *a, int *failed) {
              : a->mode == SUPPORT ? support_op(a, op, rows)
                                   : check_op(a, op, rows, failed);
   }
+  if (status == TT_OK && json_array_size(rows) == 0)
+    status = tt_fail(TT_ERR_ARGUMENT, "bench ops: nothing to check: %s is no backward, so it has no gradient",
+                     a->op >= 0 ? tt_opbench_name(a->op) : "an operation");
   if (status == TT_OK && a->json) {
     json_t *all = json_pack("{s:s, s:s, s:o, s:s, s:i, s:O}", "code_version", tt_version(), "backend",
                             a->ops->name, "hardware", tt_hardware_json(), "mode", mode_names[a->mode],
@@ -252,16 +258,31 @@ static tt_status run(const arguments *a, int *failed) {
   return status;
 }
 
+static tt_status check_ranks(const tt_comm *comm) {
+  if (comm->size > 1)
+    return tt_fail(
+        TT_ERR_ARGUMENT,
+        "bench ops: one process is enough, and %d would disturb each other; start it without mpirun",
+        comm->size);
+  return TT_OK;
+}
+
 int tt_cli_bench_ops(int argc, char **argv) {
+  tt_comm comm;
+  if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a;
   int failed = 0;
-  if (read_arguments(argc, argv, &a) != TT_OK)
-    return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 2;
-  if (a.help) return fputs(help, stdout), 0;
-  tt_status status = run(&a, &failed);
-  if (status == TT_OK && failed > 0)
-    status = tt_fail(TT_ERR_NUMERIC, "bench ops: %d operation%s of backend '%s' failed", failed,
-                     failed > 1 ? "s" : "", a.ops->name);
-  if (status != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
-  return 0;
+  tt_status status = read_arguments(argc, argv, &a);
+  if (status == TT_OK) status = check_ranks(&comm);
+  int code = tt_comm_agree(&comm, status) == TT_OK ? 0 : 2;
+  if (code == 0 && a.help) fputs(help, stdout);
+  if (code == 0 && !a.help) {
+    status = run(&a, &failed);
+    if (status == TT_OK && failed > 0)
+      status = tt_fail(TT_ERR_NUMERIC, "bench ops: %d operation%s of backend '%s' failed", failed,
+                       failed > 1 ? "s" : "", a.ops->name);
+    code = tt_comm_agree(&comm, status) == TT_OK ? 0 : 1;
+  }
+  tt_comm_finish(&comm);
+  return code;
 }

@@ -7,7 +7,7 @@
 #include "train/hardware.h"
 
 int tt_cli_version(void) {
-  const char *const names[] = {"compiler", "mpi", "hdf5", "openblas", "openblas_kernels"};
+  const char *const names[] = {"compiler", "mpi", "hdf5", "openblas"};
   json_t *hardware = tt_hardware_json();
   printf("twotrack %s\n", tt_version());
   for (size_t k = 0; hardware && k < sizeof names / sizeof *names; k++)

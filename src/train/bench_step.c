@@ -1,5 +1,6 @@
 #include "train/bench_step.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -123,6 +124,10 @@ tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_
   tt_trainer trainer = {0};
   tt_status status = tt_trainer_init(&trainer, comm, config);
   if (status == TT_OK) status = run(&trainer, store, warmup, steps, result);
+  if (status == TT_OK) {
+    result->parameters = trainer.parameters->total;
+    snprintf(result->store_digest, sizeof result->store_digest, "%s", tt_store_digest(store));
+  }
   tt_trainer_free(&trainer);
   tt_store_close(store);
   return status;

@@ -15,7 +15,9 @@ typedef struct {
   double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after
   double peak_fraction;                   // executed FLOP/s over that
   double memory_largest, memory_sum;      // bytes: peak resident memory of the largest rank, and of all
-  double page_faults;              // of the timed updates, all ranks: memory touched for the first time
+  double page_faults; // of the timed updates, all ranks: memory touched for the first time
+  int64_t parameters;
+  char store_digest[33];
   int64_t lengths[TT_LENGTH_BINS]; // molecules with 8k .. 8k+7 atoms; the last is open
 } tt_bench_step;
 

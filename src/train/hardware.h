@@ -5,8 +5,8 @@
 #include <jansson.h>
 
 // A new JSON object about this process's machine: "cpu" (model), "cores" (that this process may use),
-// "memory_bytes", "system", and the libraries "mpi", "hdf5", "openblas", "openblas_kernels" (its kernel set for
-// this CPU; only benchmarks use it), "compiler". No host name. NULL when out of memory.
+// "memory_bytes", "system", and the libraries "mpi", "hdf5", "openblas", "openblas_kernels" (its kernel set
+// for this CPU; only benchmarks use it), "compiler". No host name. NULL when out of memory.
 json_t *tt_hardware_json(void);
 
 #endif

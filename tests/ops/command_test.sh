@@ -24,6 +24,7 @@ expect 2 "takes test, grad, perf or support, not 'fast'" --mode fast
 expect 2 "takes one of cpu, .* not 'gpu'" --backend gpu
 expect 2 "'--nonsense' is no option" --nonsense
 expect 2 "'more' is too much" more
+expect 1 'linear is no backward' --op linear --mode grad
 expect 0 '^gelu  *[0-9][0-9]* .* yes  *ok ' --op gelu
 expect 0 '^gelu_backward .* yes  *ok ' --op gelu_backward --mode grad
 expect 0 '^copy .* yes ' --op copy --mode perf

@@ -24,6 +24,7 @@ sed 's/batch_size/batch_sise/' "$cfg" > "$work/typo.cfg"
 t typo "typo.cfg:4.*batch_sise.*batch_size" "$work/typo.cfg" --store "$work/store"
 t bad-set "learning_rat.*learning_rate" "$cfg" --store "$work/store" --set optimizer.learning_rat=1
 t precision 'precision = "fp16" is none of "fp32", "bf16"' "$cfg" --store "$work/store" --set train.precision=fp16
+TWOTRACK_CPU=avx2 t kernels "TWOTRACK_CPU is 'avx2'; this machine has kernels for .*base" "$cfg" --store "$work/store"
 TWOTRACK_BF16=fast t bf16-way "TWOTRACK_BF16 is native or rounded" "$cfg" --store "$work/store" --set train.precision=bf16
 TWOTRACK_CPU=v3 TWOTRACK_BF16=native t bf16-native "TWOTRACK_BF16=native" "$cfg" --store "$work/store" --set train.precision=bf16
 t bad-type "steps" "$cfg" --store "$work/store" --set train.steps=many
@@ -39,6 +40,18 @@ t large-molecule "up to $longest atoms.*max_atoms" "$cfg" --store "$work/store" 
 t init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5"
 t dry-init-from "none.h5" "$cfg" --store "$work/store" --init-from "$work/none.h5" --dry-run
 t init-from-folder "is a folder" "$cfg" --store "$work/store" --init-from "$work"
+
+# ranks that differ in what they compute with, or what they compute
+two() { local name=$1 pattern=$2 first=$3 second=$4; shift 4
+  "$mpirun" -q --oversubscribe -n 1 env $first "$twotrack" train "$cfg" --store "$work/store" --out "$work/out-$name" : \
+    -n 1 "$twotrack" train "$cfg" --store "$work/store" --out "$work/out-$name" $second > "$work/stdout" 2> "$work/stderr" &&
+    fail "$name: no failure"
+  grep -Eq -- "$pattern" "$work/stderr" || fail "$name: no '$pattern' in: $(cat "$work/stderr")"
+}
+grep -q avx2 /proc/cpuinfo && two mixed-kernels "rank 1 computes with 'cpu, .*', rank 0 with 'cpu, base'.*TWOTRACK_CPU" TWOTRACK_CPU=base ""
+two mixed-options "rank 1 was given another configuration than rank 0" A=b "--set model.dropout=0.2"
+"$twotrack" store info "$work/store" > /dev/full 2> "$work/stderr" && fail "a full disk behind stdout looks like success"
+grep -q "standard output" "$work/stderr" || fail "full stdout: $(cat "$work/stderr")"
 
 # a dry run tells what the largest model takes and does not take it (4.5 GB for the weights alone)
 if [ -z "${ASAN_OPTIONS:-}" ]; then # its shadow memory is larger than any limit
