@@ -2,6 +2,7 @@
 """A PyTorch implementation of the same model and training step, to measure our program against.
 
   peer_torch.py parity FILE.h5...       compares it with files of reference vectors; exits 77 without torch or h5py
+  peer_torch.py check --store DIR ...   whether time could begin, which takes the same options
   peer_torch.py time --store DIR ...    times training steps on a store's molecules; prints one JSON object
 """
 import argparse
@@ -19,7 +20,7 @@ try:
     from peer_model import NO_DROPOUT, PRESETS, Model, Shape, Updater, losses, update
     from peer_molecules import PAIRS, Store, features, micro_batches
 except ImportError as missing:
-    print(f"skipped: {missing}")
+    print(f"skipped: {missing}; {sys.executable} needs what benchmarks/requirements.txt lists (PYTHON names another one)")
     sys.exit(77)
 
 # ---- parity: the tolerances of tests/model/parity.c
@@ -145,7 +146,12 @@ def parity(arguments):
 
 
 def parse_shape(text):
-    return PRESETS[text] if text in PRESETS else Shape(*(int(x) for x in text.split(",")))
+    if text in PRESETS:
+        return PRESETS[text]
+    sizes = text.split(",")
+    if len(sizes) != 6 or not all(x.isdecimal() for x in sizes):
+        raise argparse.ArgumentTypeError(f"the peer has no preset '{text}', only {', '.join(PRESETS)} (or layers,D,H,P,C,F)")
+    return Shape(*map(int, sizes))
 
 
 class Plan:
@@ -212,6 +218,15 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def check(a):
+    try:
+        next(Store(a.store).samples(a.seed, a.lanes))
+    except (OSError, KeyError, ValueError) as error:
+        sys.exit(f"peer_torch: cannot read the store {a.store}: {error}")
+    print("{}")
+    return 0
+
+
 def measure(a):
     limit_memory()
     torch.set_num_threads(a.threads)
@@ -251,23 +266,24 @@ def main():
     p = commands.add_parser("parity")
     p.add_argument("files", nargs="+")
     p.set_defaults(run=parity)
-    t = commands.add_parser("time")
-    t.add_argument("--store", required=True)
-    t.add_argument("--shape", type=parse_shape, default="cpu-small", help="a preset, or layers,D,H,P,C,F")
-    t.add_argument("--batch", type=int, default=32)
-    t.add_argument("--lanes", type=int, default=4, help="data.lanes of the run whose molecules these are")
-    t.add_argument("--seed", type=int, default=1, help="its train.seed")
-    t.add_argument("--steps", type=int, default=20)
-    t.add_argument("--warmup", type=int, default=3)
-    t.add_argument("--threads", type=int, default=os.cpu_count())
-    t.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    t.add_argument("--max-pairs", type=int, default=0, metavar="N",
-                   help="padded pairs at once; larger micro-batches are halved (default: what memory is estimated to hold)")
-    t.add_argument("--parts", type=int, default=1, help="micro-batches of the unsorted batch (default 1)")
-    t.add_argument("--sort", type=int, default=0, metavar="PARTS", help="micro-batches of similar length, this many")
-    t.add_argument("--factored", action="store_true", help="the outer product reassociated")
-    t.add_argument("--interleave", action="store_true", help="upstream's way, sorted, sorted and factored, in turn on each batch")
-    t.set_defaults(run=measure)
+    for name, run in (("check", check), ("time", measure)):
+        t = commands.add_parser(name)
+        t.add_argument("--store", required=True)
+        t.add_argument("--shape", type=parse_shape, default="cpu-small", help="a preset, or layers,D,H,P,C,F")
+        t.add_argument("--batch", type=int, default=32)
+        t.add_argument("--lanes", type=int, default=4, help="data.lanes of the run whose molecules these are")
+        t.add_argument("--seed", type=int, default=1, help="its train.seed")
+        t.add_argument("--steps", type=int, default=20)
+        t.add_argument("--warmup", type=int, default=3)
+        t.add_argument("--threads", type=int, default=os.cpu_count())
+        t.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+        t.add_argument("--max-pairs", type=int, default=0, metavar="N",
+                       help="padded pairs at once; larger micro-batches are halved (default: what memory is estimated to hold)")
+        t.add_argument("--parts", type=int, default=1, help="micro-batches of the unsorted batch (default 1)")
+        t.add_argument("--sort", type=int, default=0, metavar="PARTS", help="micro-batches of similar length, this many")
+        t.add_argument("--factored", action="store_true", help="the outer product reassociated")
+        t.add_argument("--interleave", action="store_true", help="upstream's way, sorted, sorted and factored, in turn on each batch")
+        t.set_defaults(run=run)
     arguments = top.parse_args()
     # numbers too small for full precision take the CPU many times longer; set before torch starts its threads, which inherit it
     torch.set_flush_denormal(True)
