@@ -96,7 +96,7 @@ void TT_CPU(adam)(int64_t count, float *w, const float *grad, float *m, float *v
 // Floats of scratch that each group needs; `length` is the longest L.
 size_t TT_CPU(attention_scratch)(int length);
 size_t TT_CPU(movement_scratch)(int length, int heads);
-size_t TT_DENSE(linear_scratch)(int in, int out, int length);
+size_t TT_DENSE(linear_scratch)(int in, int out);
 size_t TT_DENSE(norm_linear_scratch)(int dim, const int *out, int count);
 size_t TT_DENSE(ffn_scratch)(int dim, int hidden);
 size_t TT_CPU(outer_product_scratch)(int hidden, int length);

@@ -4,14 +4,30 @@
 #include "cpu.h"
 #include "operand.h"
 
-static int widest(int dim, int hidden) {
-  return dim > hidden ? dim : hidden;
+// Scratch: panels of both matrices; tiles for whichever is wider, dim or hidden; factors of both masks.
+typedef struct {
+  float *first, *second, *outer, *inner;
+  int64_t height;
+  tt_tile x, a, slope;
+} pieces;
+
+static pieces cut(tt_cutter *c, int64_t rows, int dim, int hidden) {
+  int most = dim > hidden ? dim : hidden;
+  pieces p = {.height = TT_CPU(tile_height)(rows, most)};
+  p.first = tt_cut_floats(c, tt_panels_either(dim, hidden));
+  p.second = tt_cut_floats(c, tt_panels_either(dim, hidden));
+  p.x = tt_cut_tile(c, most, most, p.height);
+  p.a = tt_cut_tile(c, most, most, p.height);
+  p.slope = tt_cut_tile(c, most, most, p.height);
+  p.outer = tt_cut_floats(c, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
+  p.inner = tt_cut_floats(c, tt_mask_rows_size(TT_ROWS_PAIRS, hidden, 0));
+  return p;
 }
 
 size_t TT_DENSE(ffn_scratch)(int dim, int hidden) {
-  int most = widest(dim, hidden);
-  return tt_panels_size(dim, hidden) + tt_panels_size(hidden, dim) + 3 * TT_CPU(tile_size)(most, most) +
-         tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0) + tt_mask_rows_size(TT_ROWS_PAIRS, hidden, 0) + 128;
+  tt_cutter c = {0};
+  cut(&c, 0, dim, hidden);
+  return c.used;
 }
 
 // a = inner mask * GELU(h); slope = inner mask * GELU'(h) where it is wanted
@@ -53,28 +69,24 @@ static void multiply(int64_t rows, int columns, tt_tile a, tt_tile b) {
 
 void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
                    float *out, float *scratch) {
-  int dim = f->dim, hidden = f->hidden, most = widest(dim, hidden);
+  int dim = f->dim, hidden = f->hidden;
   if (f->rows == 0) return;
-  int64_t height = TT_CPU(tile_height)(f->rows, most);
-  float *first = tt_cut_floats(&scratch, tt_panels_size(dim, hidden));
-  float *second = tt_cut_floats(&scratch, tt_panels_size(hidden, dim));
-  tt_tile z = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
-  tt_tile a = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
-  float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
-  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
-  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
-  TT_DENSE(operand_weights_transposed)(f->first.w, dim, hidden, dim, first);
-  TT_DENSE(operand_weights_transposed)(f->second.w, hidden, dim, hidden, second);
-  for (int64_t row = 0; row < f->rows; row += height) {
-    int64_t rows = f->rows - row < height ? f->rows - row : height;
+  pieces p = cut(&(tt_cutter){scratch, 0}, f->rows, dim, hidden);
+  tt_tile z = p.x, a = p.a;
+  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, p.outer);
+  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, p.inner);
+  TT_DENSE(operand_weights_transposed)(f->first.w, dim, hidden, dim, p.first);
+  TT_DENSE(operand_weights_transposed)(f->second.w, hidden, dim, hidden, p.second);
+  for (int64_t row = 0; row < f->rows; row += p.height) {
+    int64_t rows = f->rows - row < p.height ? f->rows - row : p.height;
     float *h_rows = h + row * hidden;
     TT_CPU(norm_rows)(x + row * dim, rows, dim, f->norm, tt_statistics_from(s, row), true, tt_view_tile(z));
     TT_DENSE(operand_product)
-    (rows, hidden, dim, TT_DENSE(operand_tile)(z, rows, dim), first, dim, f->first.b, false,
+    (rows, hidden, dim, TT_DENSE(operand_tile)(z, rows, dim), p.first, dim, f->first.b, false,
      tt_target_rows(h_rows, hidden));
     activate(&inner, row, rows, hidden, h_rows, a, NULL);
     TT_DENSE(operand_product)
-    (rows, dim, hidden, TT_DENSE(operand_tile)(a, rows, hidden), second, hidden, f->second.b, false,
+    (rows, dim, hidden, TT_DENSE(operand_tile)(a, rows, hidden), p.second, hidden, f->second.b, false,
      tt_target_tile(z));
     TT_CPU(branch_end)(&outer, row, rows, dim, z, residual ? residual + row * dim : NULL, out + row * dim);
   }
@@ -82,21 +94,16 @@ void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float
 
 void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
                             tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch) {
-  int dim = f->dim, hidden = f->hidden, most = widest(dim, hidden);
+  int dim = f->dim, hidden = f->hidden;
   if (f->rows == 0) return;
-  int64_t height = TT_CPU(tile_height)(f->rows, most);
-  float *first = tt_cut_floats(&scratch, tt_panels_size(hidden, dim));
-  float *second = tt_cut_floats(&scratch, tt_panels_size(dim, hidden));
-  tt_tile u = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
-  tt_tile a = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
-  tt_tile slope = {tt_cut_floats(&scratch, TT_CPU(tile_size)(most, most)), height};
-  float *outer_factors = tt_cut_floats(&scratch, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
-  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, outer_factors);
-  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, scratch);
-  TT_DENSE(operand_weights)(f->first.w, dim, hidden, dim, first);
-  TT_DENSE(operand_weights)(f->second.w, hidden, dim, hidden, second);
-  for (int64_t row = 0; row < f->rows; row += height) {
-    int64_t rows = f->rows - row < height ? f->rows - row : height;
+  pieces p = cut(&(tt_cutter){scratch, 0}, f->rows, dim, hidden);
+  tt_tile u = p.x, a = p.a, slope = p.slope;
+  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, p.outer);
+  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, p.inner);
+  TT_DENSE(operand_weights)(f->first.w, dim, hidden, dim, p.first);
+  TT_DENSE(operand_weights)(f->second.w, hidden, dim, hidden, p.second);
+  for (int64_t row = 0; row < f->rows; row += p.height) {
+    int64_t rows = f->rows - row < p.height ? f->rows - row : p.height;
     tt_statistics at = tt_statistics_from(s, row);
     TT_CPU(branch_end_backward)(&outer, row, rows, dim, d + row * dim, u);
     activate(&inner, row, rows, hidden, h + row * hidden, a, &slope);
@@ -106,7 +113,7 @@ void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_
     (rows, dim, hidden, du, TT_DENSE(operand_tile)(a, rows, hidden), dsecond.w, hidden);
     tt_tile dh = a;
     TT_DENSE(operand_product)
-    (rows, hidden, dim, du, second, dim, NULL, false, tt_target_tile(dh));
+    (rows, hidden, dim, du, p.second, dim, NULL, false, tt_target_tile(dh));
     multiply(rows, hidden, dh, slope);
     TT_CPU(tile_column_sums)(dh, rows, hidden, 1.0f, dfirst.b);
     tt_tile z = u;
@@ -116,7 +123,7 @@ void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_
     (rows, hidden, dim, d_inner, TT_DENSE(operand_tile)(z, rows, dim), dfirst.w, dim);
     tt_tile dz = z;
     TT_DENSE(operand_product)
-    (rows, dim, hidden, d_inner, first, hidden, NULL, false, tt_target_tile(dz));
+    (rows, dim, hidden, d_inner, p.first, hidden, NULL, false, tt_target_tile(dz));
     TT_CPU(norm_rows_backward)
     (tt_view_tile(dz), x + row * dim, rows, dim, f->norm.w, at, true, d + row * dim, dnorm);
   }

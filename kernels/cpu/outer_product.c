@@ -18,22 +18,22 @@ typedef struct {
   float *v, *t, *u, *factors, *v_back, *dv, *dt;
 } block;
 
-size_t TT_CPU(outer_product_scratch)(int hidden, int length) {
-  size_t v = tt_panels_size((int64_t)hidden * TT_PANEL, hidden), t = tt_panels_size(SLAB * TT_PANEL, hidden);
-  size_t dv = (size_t)hidden * (size_t)hidden * TT_PANEL, dt = SLAB * (size_t)hidden * TT_PANEL;
-  return 2 * v + t + dv + dt + (size_t)length * TT_PANEL + TT_PANEL + 128;
+static block cut(tt_cutter *c, int hidden, int length) {
+  block k = {.hidden = hidden};
+  k.v = tt_cut_floats(c, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
+  k.t = tt_cut_floats(c, tt_panels_size(SLAB * TT_PANEL, hidden));
+  k.u = tt_cut_floats(c, (size_t)length * TT_PANEL);
+  k.factors = tt_cut_floats(c, TT_PANEL);
+  k.v_back = tt_cut_floats(c, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
+  k.dv = tt_cut_floats(c, (size_t)hidden * (size_t)hidden * TT_PANEL);
+  k.dt = tt_cut_floats(c, SLAB * (size_t)hidden * TT_PANEL);
+  return k;
 }
 
-static block cut(int hidden, int length, float *scratch) {
-  block k = {.hidden = hidden};
-  k.v = tt_cut_floats(&scratch, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
-  k.t = tt_cut_floats(&scratch, tt_panels_size(SLAB * TT_PANEL, hidden));
-  k.u = tt_cut_floats(&scratch, (size_t)length * TT_PANEL);
-  k.factors = tt_cut_floats(&scratch, TT_PANEL);
-  k.v_back = tt_cut_floats(&scratch, tt_panels_size((int64_t)hidden * TT_PANEL, hidden));
-  k.dv = tt_cut_floats(&scratch, (size_t)hidden * (size_t)hidden * TT_PANEL);
-  k.dt = scratch;
-  return k;
+size_t TT_CPU(outer_product_scratch)(int hidden, int length) {
+  tt_cutter c = {0};
+  cut(&c, hidden, length);
+  return c.used;
 }
 
 static void choose_columns(block *k, int first, int dim) {
@@ -85,7 +85,7 @@ static void finish(const block *k, tt_mask_rows *mask, int64_t pair, int length,
 void TT_CPU(outer_product)(const tt_drop *drop, int hidden, int dim, const float *ab, tt_weights at,
                            const float *residual, float *out, float *scratch) {
   const tt_batch *batch = drop->batch;
-  block k = cut(hidden, batch->max_length, scratch);
+  block k = cut(&(tt_cutter){scratch, 0}, hidden, batch->max_length);
   for (int first = 0; first < dim; first += TT_PANEL) {
     choose_columns(&k, first, dim);
     pack_forward(&k, at.w);
@@ -173,7 +173,7 @@ void TT_CPU(outer_product_backward)(const tt_drop *drop, int hidden, int dim, co
                                     float *scratch) {
   const tt_batch *batch = drop->batch;
   int64_t row = 2 * hidden, area = (int64_t)hidden * hidden;
-  block k = cut(hidden, batch->max_length, scratch);
+  block k = cut(&(tt_cutter){scratch, 0}, hidden, batch->max_length);
   memset(dab, 0, (size_t)(batch->tokens * row) * sizeof *dab);
   for (int first = 0; first < dim; first += TT_PANEL) {
     choose_columns(&k, first, dim);

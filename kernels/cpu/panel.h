@@ -53,6 +53,11 @@ static inline tt_target tt_target_rows(float *at, int64_t stride) {
 static inline size_t tt_panels_size(int64_t depth, int64_t columns) {
   return (size_t)(depth * ((columns + TT_PANEL - 1) / TT_PANEL) * TT_PANEL);
 }
+// The same for a matrix that is packed as it is or transposed.
+static inline size_t tt_panels_either(int64_t rows, int64_t columns) {
+  size_t one = tt_panels_size(rows, columns), other = tt_panels_size(columns, rows);
+  return one > other ? one : other;
+}
 
 // c (rows, columns) = [c +] a (rows, depth) b + bias; b: panels (depth rows each) `b_panel` floats apart;
 // bias (columns) or NULL. An element's sum runs over k upwards, in blocks that depend on `depth` and a.chunk

@@ -1,30 +1,31 @@
 // The CPU backend's table, one for each copy (isa.h).
 #include "cpu.h"
 
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
-}
-
 static size_t scratch(const tt_sizes *k) {
   int embed = k->embed_dim, pair = k->pair_dim, hidden = k->pair_hidden, wide = pair > embed ? pair : embed;
   int tokens[] = {3 * embed}, pairs[] = {2 * hidden, 2 * hidden, pair}, one[] = {wide};
-  size_t sizes[] = {
-      TT_CPU(attention_scratch)(k->length),
-      TT_CPU(movement_scratch)(k->length, k->heads),
-      TT_DENSE(linear_scratch)(wide > TT_GAUSSIANS ? wide : TT_GAUSSIANS,
-                               wide > TT_GAUSSIANS ? wide : TT_GAUSSIANS, k->length),
-      TT_DENSE(norm_linear_scratch)(embed, tokens, 1),
-      TT_DENSE(norm_linear_scratch)(pair, pairs, 3),
-      TT_DENSE(norm_linear_scratch)(wide, one, 1),
-      TT_DENSE(norm_linear_scratch)(embed, &pairs[0], 1),
-      TT_DENSE(ffn_scratch)(embed, k->ffn_dim),
-      TT_DENSE(ffn_scratch)(pair, pair),
-      TT_CPU(outer_product_scratch)(hidden, k->length),
-      TT_CPU(triangle_scratch)(k->length),
-      TT_DENSE(triangle_out_scratch)(hidden, pair, k->length),
+  int widest = wide > TT_GAUSSIANS ? wide : TT_GAUSSIANS;
+  const struct {
+    tt_scratch_of of;
+    size_t floats;
+  } needs[] = {
+      {TT_SCRATCH_ATTENTION, TT_CPU(attention_scratch)(k->length)},
+      {TT_SCRATCH_MOVEMENT, TT_CPU(movement_scratch)(k->length, k->heads)},
+      {TT_SCRATCH_LINEAR, TT_DENSE(linear_scratch)(widest, widest)},
+      {TT_SCRATCH_NORM_LINEAR, TT_DENSE(norm_linear_scratch)(embed, tokens, 1)},
+      {TT_SCRATCH_NORM_LINEAR, TT_DENSE(norm_linear_scratch)(pair, pairs, 3)},
+      {TT_SCRATCH_NORM_LINEAR, TT_DENSE(norm_linear_scratch)(wide, one, 1)},
+      {TT_SCRATCH_NORM_LINEAR, TT_DENSE(norm_linear_scratch)(embed, &pairs[0], 1)},
+      {TT_SCRATCH_FFN, TT_DENSE(ffn_scratch)(embed, k->ffn_dim)},
+      {TT_SCRATCH_FFN, TT_DENSE(ffn_scratch)(pair, pair)},
+      {TT_SCRATCH_OUTER_PRODUCT, TT_CPU(outer_product_scratch)(hidden, k->length)},
+      {TT_SCRATCH_TRIANGLE, TT_CPU(triangle_scratch)(k->length)},
+      {TT_SCRATCH_TRIANGLE_OUT, TT_DENSE(triangle_out_scratch)(hidden, pair, k->length)},
   };
   size_t most = 0;
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) most = larger(most, sizes[i]);
+  for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+    if (k->of == TT_SCRATCH_ALL || k->of == needs[i].of)
+      most = needs[i].floats > most ? needs[i].floats : most;
   return most;
 }
 

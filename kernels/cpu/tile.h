@@ -34,7 +34,8 @@ static inline tt_target tt_target_tile(tt_tile t) {
 
 enum { TT_TILE_ROWS = 64 * TT_GROUP }; // at most
 
-// Rows a tile of `rows` rows is cut into, `widest` columns: at most 96 Ki floats, nearly equal, whole groups.
+// Rows a tile of `rows` rows is cut into, `widest` columns: at most 128 Ki floats, or 48 rows where that
+// is more; nearly equal, whole groups.
 int64_t TT_CPU(tile_height)(int64_t rows, int widest);
 // Floats of a tile of any number of rows, `columns` wide, when the height was chosen for `widest`.
 size_t TT_CPU(tile_size)(int columns, int widest);
@@ -55,11 +56,20 @@ static inline tt_statistics tt_statistics_from(tt_statistics s, int64_t row) {
   return (tt_statistics){s.mean + row, s.rstd + row};
 }
 
-// Cuts scratch into consecutive pieces, each on a cache line.
-static inline float *tt_cut_floats(float **scratch, size_t count) {
-  float *piece = *scratch;
-  *scratch += (count + 15) / 16 * 16;
+// Cuts scratch into consecutive pieces, each a whole number of cache lines. With no scratch (NULL) it only
+// counts: so an operation asks for exactly the pieces that it cuts.
+typedef struct {
+  float *scratch;
+  size_t used;
+} tt_cutter;
+
+static inline float *tt_cut_floats(tt_cutter *c, size_t count) {
+  float *piece = c->scratch != NULL ? c->scratch + c->used : NULL;
+  c->used += (count + 15) / 16 * 16;
   return piece;
+}
+static inline tt_tile tt_cut_tile(tt_cutter *c, int columns, int widest, int64_t height) {
+  return (tt_tile){tt_cut_floats(c, TT_CPU(tile_size)(columns, widest)), height};
 }
 
 #endif

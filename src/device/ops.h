@@ -64,7 +64,7 @@ typedef struct {
 enum { TT_MOST_MAPS = 3 };
 
 // A feed-forward branch: dropout(W2 inner_dropout(GELU(W1 LN(x) + b1)) + b2), W1 (hidden, dim), W2 (dim,
-// hidden). Both dropouts are drawn for the rows of `drop`.
+// hidden). Both dropouts are drawn for the rows of `drop`, which do not share masks.
 typedef struct {
   tt_drop drop;
   tt_dropout inner;
@@ -73,10 +73,25 @@ typedef struct {
   tt_weights norm, first, second;
 } tt_ffn;
 
-// What scratch() is sized by: the largest of everything that will be passed.
+// What scratch() is sized by: the largest of everything that will be passed; and to which operations, forward
+// and backward. A model asks for all. Checks ask for those of one case (attention's are attention and
+// attention_values, linear's linear and linear_residual), so that others' needs do not hide a wrong size.
+typedef enum {
+  TT_SCRATCH_ALL,
+  TT_SCRATCH_LINEAR,
+  TT_SCRATCH_NORM_LINEAR,
+  TT_SCRATCH_FFN,
+  TT_SCRATCH_ATTENTION,
+  TT_SCRATCH_MOVEMENT,
+  TT_SCRATCH_OUTER_PRODUCT,
+  TT_SCRATCH_TRIANGLE,
+  TT_SCRATCH_TRIANGLE_OUT
+} tt_scratch_of;
+
 typedef struct {
   int length, heads, embed_dim, ffn_dim, pair_dim, pair_hidden;
   int64_t tokens, pairs;
+  tt_scratch_of of;
 } tt_sizes;
 
 typedef struct {
@@ -111,6 +126,7 @@ typedef struct {
                                const tt_map_gradient *maps, int count, float *dx, tt_gradients dnorm,
                                float *scratch);
   // out (rows, out_dim) = residual + dropout(x W^T + b), x (rows, in). residual may be NULL (nothing) or out.
+  // drop: not TT_ROWS_PAIRS_SHARED, here and in ffn.
   void (*linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
                           tt_weights at, const float *residual, float *out, float *scratch);
   // dx (rows, in), dw +=, db +=; dout is also the residual's gradient and stays as it is

@@ -29,9 +29,10 @@ struct tt_model {
   void *probe_context;
   tt_stopwatch watch;
 
-  // one allocation, cut anew for each piece
+  // one allocation, cut anew for each piece; scratch is one by itself, of the largest piece's exact size, so
+  // that a sanitizer sees what is written past it
   float *memory;
-  size_t room, floats; // floats allocated; used by the largest piece so far
+  size_t room, scratch_room, floats; // floats allocated of each; used by the largest piece so far
 
   float *x_embed, *pair_embed; // (T, D), (R, P)
   tt_statistics x_norm, pair_norm;

@@ -30,6 +30,7 @@ void tt_model_free(tt_model *m) {
   tt_parameters_free(&m->parameters);
   free(m->layers);
   free(m->memory);
+  free(m->scratch);
   free(m);
 }
 
@@ -110,7 +111,7 @@ static void cut_pair_track(cutter *c, const tt_model_config *k, tt_layer_activat
 }
 
 // `shared`: layers share the buffers of their pair track.
-static void cut_all(cutter *c, tt_model *m, bool shared, int64_t T, int64_t R, int64_t A, int length) {
+static void cut_all(cutter *c, tt_model *m, bool shared, int64_t T, int64_t R, int64_t A) {
   const tt_model_config *k = &m->config;
   int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden, H = k->heads;
   int64_t token_wide = largest(3 * D, largest(2 * C, TT_TOKENS)), pair_wide = largest(P, TT_GAUSSIANS);
@@ -148,8 +149,18 @@ static void cut_all(cutter *c, tt_model *m, bool shared, int64_t T, int64_t R, i
   m->pair_c = cut(c, R, C);
   m->bias = cut(c, R, H);
   m->dprob = cut(c, R, H);
-  tt_sizes sizes = {length, k->heads, k->embed_dim, k->ffn_dim, k->pair_dim, k->pair_hidden, T, R};
-  m->scratch = cut(c, (int64_t)m->ops->scratch(&sizes), 1);
+}
+
+static size_t scratch_of(const tt_model *m, const tt_batch *b) {
+  const tt_model_config *k = &m->config;
+  return m->ops->scratch(&(tt_sizes){.length = b->max_length,
+                                     .heads = k->heads,
+                                     .embed_dim = k->embed_dim,
+                                     .ffn_dim = k->ffn_dim,
+                                     .pair_dim = k->pair_dim,
+                                     .pair_hidden = k->pair_hidden,
+                                     .tokens = b->tokens,
+                                     .pairs = b->pairs});
 }
 
 // Pieces differ in size: a quarter more than needed is allocated, so that few pieces find no room, and not
@@ -161,13 +172,23 @@ static tt_status make_room(tt_model *m, size_t floats) {
   return tt_reserve(&m->memory, &m->room, floats + floats / 4, sizeof(float), "activations of one piece");
 }
 
+// Grows with the longest molecule so far only, so seldom.
+static tt_status make_scratch(tt_model *m, size_t floats) {
+  free(m->scratch);
+  m->scratch = NULL;
+  m->scratch_room = 0;
+  return tt_reserve(&m->scratch, &m->scratch_room, floats, sizeof(float), "scratch of one piece");
+}
+
 static tt_status prepare(tt_model *m, bool shared, const tt_batch *b) {
   cutter count = {NULL, 0};
-  cut_all(&count, m, shared, b->tokens, b->pairs, b->atom_pairs, b->max_length);
+  cut_all(&count, m, shared, b->tokens, b->pairs, b->atom_pairs);
+  size_t scratch = scratch_of(m, b);
   if (count.used > m->room) TT_TRY(make_room(m, count.used));
-  if (count.used > m->floats) m->floats = count.used;
+  if (scratch > m->scratch_room) TT_TRY(make_scratch(m, scratch));
+  if (count.used + scratch > m->floats) m->floats = count.used + scratch;
   cutter real = {m->memory, 0};
-  cut_all(&real, m, shared, b->tokens, b->pairs, b->atom_pairs, b->max_length);
+  cut_all(&real, m, shared, b->tokens, b->pairs, b->atom_pairs);
   return TT_OK;
 }
 

@@ -129,6 +129,7 @@ static double movement_flops(const tt_op_case *c) {
 const tt_op_family tt_op_attention[] = {
     {.forward = "attention",
      .backward = "attention_backward",
+     .scratch = TT_SCRATCH_ATTENTION,
      .forward_limit = 2e-6,
      .backward_limit = 2e-6,
      .reason = "exp in fp32 of logits up to 60, whose rounding it multiplies",
@@ -143,6 +144,7 @@ const tt_op_family tt_op_attention[] = {
      TT_OP_REAL_SHAPES(attention_real)},
     {.forward = "attention_values",
      .backward = "attention_values_backward",
+     .scratch = TT_SCRATCH_ATTENTION,
      .forward_limit = 1e-6,
      .backward_limit = 1e-6,
      .reason = "fp32 sums of up to 20 products",
@@ -157,6 +159,7 @@ const tt_op_family tt_op_attention[] = {
      TT_OP_REAL_SHAPES(values_real)},
     {.forward = "movement",
      .backward = "movement_backward",
+     .scratch = TT_SCRATCH_MOVEMENT,
      .forward_limit = 2e-6,
      .backward_limit = 2e-6,
      .reason = "fp32 sums over heads, channels and atoms",

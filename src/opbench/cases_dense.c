@@ -127,6 +127,7 @@ static const tt_op_shape gelu_real[] = {{.molecules = TT_OP_REAL, .kind = TT_ROW
 const tt_op_family tt_op_dense[] = {
     {.forward = "linear",
      .backward = "linear_backward",
+     .scratch = TT_SCRATCH_LINEAR,
      .dense = true,
      .forward_limit = 4e-6,
      .backward_limit = 2e-6,

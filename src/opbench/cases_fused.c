@@ -25,11 +25,11 @@ static void norm_linear_build(tt_op_case *c) {
       {"w 3", "b 3", "y 3", "dy 3", "dw 3", "db 3"},
   };
   const tt_op_shape *s = c->shape;
-  int width = s->dim;
   tt_op_rows(c);
-  for (int k = 0; k < map_count(c); k++) width = largest(width, s->outs[k]);
-  tt_op_dense_sizes(c, width);
-  if (map_count(c) > 1) c->sizes.pair_hidden = (width + 1) / 2; // maps of the triangle's kind: 2C, 2C, P
+  tt_op_dense_sizes(c, 1);
+  // several maps are of the triangle's kind, (P) to 2C, 2C, P; one is like (D) to 2C of the outer product
+  *(map_count(c) > 1 ? &c->sizes.pair_dim : &c->sizes.embed_dim) = largest(s->dim, s->outs[2]);
+  c->sizes.pair_hidden = (largest(s->outs[0], s->outs[1]) + 1) / 2;
   tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
   tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
   tt_op_result(c, MEAN, "mean", c->rows), tt_op_result(c, RSTD, "rstd", c->rows);
@@ -140,7 +140,6 @@ static const tt_op_shape residual_shapes[] = {
     {.kind = TT_ROWS_TOKENS, .in = 21, .out = 11, .dropout = 0.25},
     {.kind = TT_ROWS_TOKENS, .in = 5, .out = 64, .dropout = 0.1, .in_place = true},
     {.kind = TT_ROWS_PAIRS, .in = 9, .out = 37, .dropout = 0.5, .no_residual = true, .no_bias = true},
-    {.kind = TT_ROWS_PAIRS_SHARED, .in = 9, .out = 21, .dropout = 0.25},
     {.kind = TT_ROWS_TOKENS,
      .in = 3,
      .out = 1040,
@@ -180,7 +179,8 @@ static void ffn_build(tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   int64_t size = (int64_t)s->dim * s->hidden;
   tt_op_rows(c);
-  tt_op_dense_sizes(c, largest(s->dim, s->hidden));
+  tt_op_dense_sizes(c, 1);
+  c->sizes.embed_dim = s->dim, c->sizes.ffn_dim = s->hidden;
   tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
   tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
   tt_op_result(c, FFN_MEAN, "mean", c->rows), tt_op_result(c, FFN_RSTD, "rstd", c->rows);
@@ -251,6 +251,7 @@ static const tt_op_shape ffn_real[] = {
 const tt_op_family tt_op_fused[] = {
     {.forward = "norm_linear",
      .backward = "norm_linear_backward",
+     .scratch = TT_SCRATCH_NORM_LINEAR,
      .dense = true,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
@@ -266,6 +267,7 @@ const tt_op_family tt_op_fused[] = {
      TT_OP_REAL_SHAPES(norm_linear_real)},
     {.forward = "linear_residual",
      .backward = "linear_residual_backward",
+     .scratch = TT_SCRATCH_LINEAR,
      .dense = true,
      .forward_limit = 1e-6,
      .backward_limit = 2e-6,
@@ -281,6 +283,7 @@ const tt_op_family tt_op_fused[] = {
      TT_OP_REAL_SHAPES(residual_real)},
     {.forward = "ffn",
      .backward = "ffn_backward",
+     .scratch = TT_SCRATCH_FFN,
      .dense = true,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,

@@ -193,6 +193,7 @@ static const tt_op_shape out_real[] = {
 const tt_op_family tt_op_pair[] = {
     {.forward = "outer_product",
      .backward = "outer_product_backward",
+     .scratch = TT_SCRATCH_OUTER_PRODUCT,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "fp32 sums of up to 4096 products, in another order than the formula's",
@@ -207,6 +208,7 @@ const tt_op_family tt_op_pair[] = {
      TT_OP_REAL_SHAPES(outer_real)},
     {.forward = "triangle",
      .backward = "triangle_backward",
+     .scratch = TT_SCRATCH_TRIANGLE,
      .forward_limit = 2e-6,
      .backward_limit = 2e-6,
      .reason = "fp32 sigmoid, then sums of up to 82 products",
@@ -221,6 +223,7 @@ const tt_op_family tt_op_pair[] = {
      TT_OP_REAL_SHAPES(triangle_real)},
     {.forward = "triangle_out",
      .backward = "triangle_out_backward",
+     .scratch = TT_SCRATCH_TRIANGLE_OUT,
      .dense = true,
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,

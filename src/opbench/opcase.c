@@ -8,7 +8,8 @@
 #include "core/memory.h"
 #include "core/philox.h"
 
-enum { GUARD = 128 }; // bytes on either side: two cache lines, so that shift 0 stays aligned
+enum { GUARD = 128 };                 // bytes on either side: two cache lines, so that shift 0 stays aligned
+enum { SCRATCH_GUARD = 1024 * 1024 }; // behind scratch: pieces that lie past its end are written there
 static const unsigned char guard_byte = 0xA5;
 
 static size_t element(tt_op_type type) {
@@ -24,30 +25,30 @@ static size_t offset_of(const tt_op_case *c, tt_op_type type) {
   return GUARD + (size_t)c->layout.shift * element(type);
 }
 
-static void set_guards(unsigned char *memory, size_t offset, size_t bytes) {
+static void set_guards(unsigned char *memory, size_t offset, size_t bytes, size_t behind) {
   memset(memory, guard_byte, offset);
-  memset(memory + offset + bytes, guard_byte, GUARD);
+  memset(memory + offset + bytes, guard_byte, behind);
 }
 
 static tt_status guarded(const tt_op_case *c, tt_op_type type, size_t bytes, void *memory, void *at) {
   size_t offset = offset_of(c, type);
   unsigned char *start = NULL;
   TT_TRY(tt_alloc(&start, offset + bytes + GUARD, 1, "a case of an operation"));
-  set_guards(start, offset, bytes);
+  set_guards(start, offset, bytes, GUARD);
   void *place = start + offset;
   memcpy(memory, &start, sizeof start);
   memcpy(at, &place, sizeof place);
   return TT_OK;
 }
 
-static bool intact(const tt_op_case *c, tt_op_type type, const void *memory, size_t bytes) {
+static bool all_guard(const unsigned char *at, size_t bytes) {
+  return at[0] == guard_byte && memcmp(at, at + 1, bytes - 1) == 0;
+}
+
+static bool intact(const tt_op_case *c, tt_op_type type, const void *memory, size_t bytes, size_t behind) {
   const unsigned char *start = memory;
   size_t offset = offset_of(c, type);
-  for (size_t k = 0; k < offset; k++)
-    if (start[k] != guard_byte) return false;
-  for (size_t k = 0; k < GUARD; k++)
-    if (start[offset + bytes + k] != guard_byte) return false;
-  return true;
+  return all_guard(start, offset) && all_guard(start + offset + bytes, behind);
 }
 
 // Number e of array `slot`: a function of these two only.
@@ -177,6 +178,7 @@ tt_status tt_op_build(tt_op_case *c, const tt_op_family *family, const tt_op_sha
       .family = family, .shape = shape, .layout = layout, .batch = tt_op_batch(shape->molecules)};
   if (c->batch == NULL) return TT_ERR_MEMORY;
   family->build(c);
+  c->sizes.of = family->scratch;
   return c->status;
 }
 
@@ -196,8 +198,9 @@ static size_t scratch_bytes(const tt_op_case *c) {
 tt_status tt_op_scratch(tt_op_case *c, const tt_ops *ops) {
   size_t offset = offset_of(c, TT_OP_FLOAT);
   c->scratch_count = (int64_t)ops->scratch(&c->sizes);
-  TT_TRY(tt_reserve(&pool, &pool_size, offset + scratch_bytes(c) + GUARD, 1, "scratch of an operation"));
-  set_guards(pool, offset, scratch_bytes(c));
+  TT_TRY(
+      tt_reserve(&pool, &pool_size, offset + scratch_bytes(c) + SCRATCH_GUARD, 1, "scratch of an operation"));
+  set_guards(pool, offset, scratch_bytes(c), SCRATCH_GUARD);
   c->scratch = (float *)(void *)(pool + offset);
   for (int64_t e = 0; e < c->scratch_count; e++) c->scratch[e] = c->layout.garbage;
   return TT_OK;
@@ -205,7 +208,7 @@ tt_status tt_op_scratch(tt_op_case *c, const tt_ops *ops) {
 
 void tt_op_run(const tt_ops *ops, tt_op_case *c, bool backward) {
   (backward ? c->family->run_backward : c->family->run)(ops, c);
-  if (!intact(c, TT_OP_FLOAT, pool, scratch_bytes(c))) c->scratch_damaged = true;
+  if (!intact(c, TT_OP_FLOAT, pool, scratch_bytes(c), SCRATCH_GUARD)) c->scratch_damaged = true;
 }
 
 tt_status tt_op_prepare(tt_op_case *c) {
@@ -217,7 +220,7 @@ tt_status tt_op_prepare(tt_op_case *c) {
 const char *tt_op_damage(const tt_op_case *c) {
   for (int k = 0; k < TT_OP_ARRAYS; k++) {
     const tt_op_array *a = &c->array[k];
-    if (a->name != NULL && !intact(c, a->type, a->memory, tt_op_bytes(a))) return a->name;
+    if (a->name != NULL && !intact(c, a->type, a->memory, tt_op_bytes(a), GUARD)) return a->name;
   }
   return c->scratch_damaged ? "scratch" : NULL;
 }

@@ -97,7 +97,8 @@ struct tt_op_family {
   double step;                          // of finite differences: a power of two
   double grad_limit;
   const char *grad_reason;
-  bool dense; // its products have operands in the backend's precision (tt_ops)
+  tt_scratch_of scratch; // the room that both ask for; 0: they take no scratch
+  bool dense;            // its products have operands in the backend's precision (tt_ops)
   void (*build)(tt_op_case *c);
   void (*run)(const tt_ops *ops, tt_op_case *c);
   void (*run_backward)(const tt_ops *ops, tt_op_case *c);
@@ -132,7 +133,8 @@ void tt_op_gradient(tt_op_case *c, int slot, const char *name, int of, bool fill
 void tt_op_forward_only(tt_op_case *c, int slot);
 // The row's molecule, kind and dropout; c->rows is set to the batch's rows.
 void tt_op_rows(tt_op_case *c);
-// sizes of dense operations: `width` for every dimension
+// sizes of dense operations: `width` for every dimension. Where an operation's own say less, its case sets
+// those: a size that is wrong must not hide behind others.
 void tt_op_dense_sizes(tt_op_case *c, int width);
 
 // ---- for `run` ----
@@ -146,7 +148,8 @@ void tt_op_copy(tt_op_case *c, int to, int from);
 tt_status tt_op_build(tt_op_case *c, const tt_op_family *family, const tt_op_shape *shape,
                       tt_op_layout layout);
 void tt_op_free(tt_op_case *c);
-// The backend's scratch, filled with garbage: until the next call of this function, of any case.
+// The backend's scratch for this operation alone, filled with garbage: until the next call of this function,
+// of any case.
 tt_status tt_op_scratch(tt_op_case *c, const tt_ops *ops);
 void tt_op_run(const tt_ops *ops, tt_op_case *c, bool backward);
 // The results of the reference backend's forward, which a backward reads.

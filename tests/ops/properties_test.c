@@ -70,7 +70,7 @@ static float *array(int64_t count, float fill) {
   return a;
 }
 
-// The dropout factors of all rows: dropout of a map whose weights are 0 and whose biases are 1.
+// The dropout factors of all rows: dropout of a map whose weights are 0 and whose biases (and gates) are 1.
 static float *masks(const tt_ops *ops, const tt_batch *batch, tt_rows kind, tt_dropout dropout, int dim) {
   int64_t rows = kind == TT_ROWS_TOKENS ? batch->tokens : batch->pairs;
   const tt_sizes sizes = {.length = batch->max_length,
@@ -85,7 +85,14 @@ static float *masks(const tt_ops *ops, const tt_batch *batch, tt_rows kind, tt_d
   float *x = array(rows, 0), *w = array(dim, 0), *b = array(dim, 1), *out = array(rows * dim, NAN);
   float *scratch = aligned_alloc(64, (ops->scratch(&sizes) * sizeof(float) + 63) / 64 * 64);
   assert_non_null(scratch);
-  ops->linear_residual(&drop, x, rows, 1, dim, (tt_weights){w, b}, NULL, out, scratch);
+  if (kind == TT_ROWS_PAIRS_SHARED) {
+    float *gate = array(rows * dim, 1), *statistics = array(2 * rows, NAN);
+    ops->triangle_out(&drop, 1, dim, x, (tt_weights){b, b}, (tt_statistics){statistics, statistics + rows},
+                      (tt_weights){w, b}, gate, NULL, out, scratch);
+    free(gate), free(statistics);
+  } else {
+    ops->linear_residual(&drop, x, rows, 1, dim, (tt_weights){w, b}, NULL, out, scratch);
+  }
   free(x), free(w), free(b), free(scratch);
   return out;
 }
