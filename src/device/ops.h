@@ -73,9 +73,9 @@ typedef struct {
   tt_weights norm, first, second;
 } tt_ffn;
 
-// What scratch() is sized by: the largest of everything that will be passed; and to which operations, forward
-// and backward. A model asks for all. Checks ask for those of one case (attention's are attention and
-// attention_values, linear's linear and linear_residual), so that others' needs do not hide a wrong size.
+// The operations, forward and backward, that will use a scratch: LINEAR is linear and linear_residual,
+// ATTENTION attention and attention_values. A model asks for all. Checks ask for one alone, so that the needs
+// of others do not hide a size that is wrong.
 typedef enum {
   TT_SCRATCH_ALL,
   TT_SCRATCH_LINEAR,
@@ -88,6 +88,7 @@ typedef enum {
   TT_SCRATCH_TRIANGLE_OUT
 } tt_scratch_of;
 
+// What scratch() is sized by: the largest of everything that will be passed.
 typedef struct {
   int length, heads, embed_dim, ffn_dim, pair_dim, pair_hidden;
   int64_t tokens, pairs;

@@ -28,7 +28,10 @@ static void norm_linear_build(tt_op_case *c) {
   tt_op_rows(c);
   tt_op_dense_sizes(c, 1);
   // several maps are of the triangle's kind, (P) to 2C, 2C, P; one is like (D) to 2C of the outer product
-  *(map_count(c) > 1 ? &c->sizes.pair_dim : &c->sizes.embed_dim) = largest(s->dim, s->outs[2]);
+  if (map_count(c) > 1)
+    c->sizes.pair_dim = largest(s->dim, s->outs[2]);
+  else
+    c->sizes.embed_dim = s->dim;
   c->sizes.pair_hidden = (largest(s->outs[0], s->outs[1]) + 1) / 2;
   tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
   tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
