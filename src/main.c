@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cpu/startup.h"
 
 static const tt_command commands[] = {
     {"store", tt_cli_store, "build, describe and verify a store of molecules"},
@@ -31,7 +30,6 @@ static int finish(int code) {
 }
 
 int main(int argc, char **argv) {
-  if (argc >= 2 && strcmp(argv[1], "bench") == 0) tt_cpu_startup(argv);
   signal(SIGXFSZ, SIG_IGN); // a limit on file sizes is then an error that is reported, like a full disk
   if (argc >= 2 && strcmp(argv[1], "--version") == 0) return finish(tt_cli_version());
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout), 0;

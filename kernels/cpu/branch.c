@@ -7,7 +7,7 @@ void TT_CPU(branch_end)(tt_mask_rows *mask, int64_t row, int64_t rows, int colum
     for (int first = 0; first < columns; first += TT_PANEL) {
       const float *branch = u.at + (first / TT_PANEL * u.height + r) * TT_PANEL, *factor = factors + first;
       float *to = out + first;
-      int count = columns - first < TT_PANEL ? columns - first : TT_PANEL;
+      int count = tt_panel_width(columns, first);
       if (residual != NULL) {
         const float *from = residual + r * columns + first;
         TT_INDEPENDENT
@@ -27,7 +27,7 @@ void TT_CPU(branch_end_backward)(tt_mask_rows *mask, int64_t row, int64_t rows, 
     for (int first = 0; first < columns; first += TT_PANEL) {
       const float *from = dout + first, *factor = factors + first;
       float *to = u.at + (first / TT_PANEL * u.height + r) * TT_PANEL;
-      int count = columns - first < TT_PANEL ? columns - first : TT_PANEL;
+      int count = tt_panel_width(columns, first);
       TT_INDEPENDENT
       for (int c = 0; c < count; c++) to[c] = factor[c] * from[c];
     }

@@ -6,9 +6,10 @@
 
 // Scratch: panels of both matrices; tiles for whichever is wider, dim or hidden; factors of both masks.
 typedef struct {
-  float *first, *second, *outer, *inner;
+  float *first, *second, *outer_factors, *inner_factors;
   int64_t height;
   tt_tile x, a, slope;
+  tt_mask_rows outer, inner;
 } pieces;
 
 static pieces cut(tt_cutter *c, int64_t rows, int dim, int hidden) {
@@ -19,8 +20,8 @@ static pieces cut(tt_cutter *c, int64_t rows, int dim, int hidden) {
   p.x = tt_cut_tile(c, most, most, p.height);
   p.a = tt_cut_tile(c, most, most, p.height);
   p.slope = tt_cut_tile(c, most, most, p.height);
-  p.outer = tt_cut_floats(c, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
-  p.inner = tt_cut_floats(c, tt_mask_rows_size(TT_ROWS_PAIRS, hidden, 0));
+  p.outer_factors = tt_cut_floats(c, tt_mask_rows_size(TT_ROWS_PAIRS, dim, 0));
+  p.inner_factors = tt_cut_floats(c, tt_mask_rows_size(TT_ROWS_PAIRS, hidden, 0));
   return p;
 }
 
@@ -28,6 +29,13 @@ size_t TT_DENSE(ffn_scratch)(int dim, int hidden) {
   tt_cutter c = {0};
   cut(&c, 0, dim, hidden);
   return c.used;
+}
+
+static pieces begin(const tt_ffn *f, float *scratch) {
+  pieces p = cut(&(tt_cutter){scratch, 0}, f->rows, f->dim, f->hidden);
+  p.outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, f->dim, p.outer_factors);
+  p.inner = TT_CPU(mask_rows)(&f->drop, f->inner, f->hidden, p.inner_factors);
+  return p;
 }
 
 // a = inner mask * GELU(h); slope = inner mask * GELU'(h) where it is wanted
@@ -39,7 +47,7 @@ static void activate(tt_mask_rows *mask, int64_t row, int64_t rows, int hidden, 
       int64_t place = (first / TT_PANEL * a.height + r) * TT_PANEL;
       const float *from = h + first, *factor = factors + first;
       float *to = a.at + place;
-      int count = hidden - first < TT_PANEL ? hidden - first : TT_PANEL;
+      int count = tt_panel_width(hidden, first);
       if (slope != NULL) {
         float *to_slope = slope->at + place;
         TT_INDEPENDENT
@@ -71,10 +79,8 @@ void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float
                    float *out, float *scratch) {
   int dim = f->dim, hidden = f->hidden;
   if (f->rows == 0) return;
-  pieces p = cut(&(tt_cutter){scratch, 0}, f->rows, dim, hidden);
+  pieces p = begin(f, scratch);
   tt_tile z = p.x, a = p.a;
-  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, p.outer);
-  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, p.inner);
   TT_DENSE(operand_weights_transposed)(f->first.w, dim, hidden, dim, p.first);
   TT_DENSE(operand_weights_transposed)(f->second.w, hidden, dim, hidden, p.second);
   for (int64_t row = 0; row < f->rows; row += p.height) {
@@ -84,11 +90,11 @@ void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float
     TT_DENSE(operand_product)
     (rows, hidden, dim, TT_DENSE(operand_tile)(z, rows, dim), p.first, dim, f->first.b, false,
      tt_target_rows(h_rows, hidden));
-    activate(&inner, row, rows, hidden, h_rows, a, NULL);
+    activate(&p.inner, row, rows, hidden, h_rows, a, NULL);
     TT_DENSE(operand_product)
     (rows, dim, hidden, TT_DENSE(operand_tile)(a, rows, hidden), p.second, hidden, f->second.b, false,
      tt_target_tile(z));
-    TT_CPU(branch_end)(&outer, row, rows, dim, z, residual ? residual + row * dim : NULL, out + row * dim);
+    TT_CPU(branch_end)(&p.outer, row, rows, dim, z, residual ? residual + row * dim : NULL, out + row * dim);
   }
 }
 
@@ -96,17 +102,15 @@ void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_
                             tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch) {
   int dim = f->dim, hidden = f->hidden;
   if (f->rows == 0) return;
-  pieces p = cut(&(tt_cutter){scratch, 0}, f->rows, dim, hidden);
+  pieces p = begin(f, scratch);
   tt_tile u = p.x, a = p.a, slope = p.slope;
-  tt_mask_rows outer = TT_CPU(mask_rows)(&f->drop, f->drop.dropout, dim, p.outer);
-  tt_mask_rows inner = TT_CPU(mask_rows)(&f->drop, f->inner, hidden, p.inner);
   TT_DENSE(operand_weights)(f->first.w, dim, hidden, dim, p.first);
   TT_DENSE(operand_weights)(f->second.w, hidden, dim, hidden, p.second);
   for (int64_t row = 0; row < f->rows; row += p.height) {
     int64_t rows = f->rows - row < p.height ? f->rows - row : p.height;
     tt_statistics at = tt_statistics_from(s, row);
-    TT_CPU(branch_end_backward)(&outer, row, rows, dim, d + row * dim, u);
-    activate(&inner, row, rows, hidden, h + row * hidden, a, &slope);
+    TT_CPU(branch_end_backward)(&p.outer, row, rows, dim, d + row * dim, u);
+    activate(&p.inner, row, rows, hidden, h + row * hidden, a, &slope);
     TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, dsecond.b);
     tt_operand du = TT_DENSE(operand_tile)(u, rows, dim);
     TT_DENSE(operand_weight_gradient)

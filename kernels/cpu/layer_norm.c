@@ -37,7 +37,7 @@ void TT_CPU(norm_rows)(const float *x, int64_t rows, int dim, tt_weights norm, t
     for (int first = 0; first < dim; first += TT_PANEL) {
       const float *from = x + first, *gamma = norm.w + first, *beta = norm.b + first;
       float *to = y.at + first / TT_PANEL * y.panel;
-      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+      int count = tt_panel_width(dim, first);
       TT_INDEPENDENT
       for (int c = 0; c < count; c++) to[c] = (from[c] - mean) * rstd * gamma[c] + beta[c];
     }
@@ -50,7 +50,7 @@ static TT_INLINE void row_backward(const float *dy, int64_t panel, const float *
   tt_lanes sum = {0}, product = {0};
   for (int first = 0; first < dim; first += TT_PANEL) {
     const float *d = dy + first / TT_PANEL * panel;
-    int count = dim - first < TT_PANEL ? dim - first : TT_PANEL, c = 0;
+    int count = tt_panel_width(dim, first), c = 0;
     for (; c + TT_LANES <= count; c += TT_LANES) {
       tt_lanes h = TT_LOAD(gamma + first + c) * TT_LOAD(d + c);
       sum += h;
@@ -66,7 +66,7 @@ static TT_INLINE void row_backward(const float *dy, int64_t panel, const float *
   for (int first = 0; first < dim; first += TT_PANEL) {
     const float *d = dy + first / TT_PANEL * panel, *from = x + first, *scale = gamma + first;
     float *to = dx + first;
-    int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+    int count = tt_panel_width(dim, first);
     if (add) {
       TT_INDEPENDENT
       for (int c = 0; c < count; c++)
@@ -88,7 +88,7 @@ void TT_CPU(norm_rows_backward)(tt_view dy, const float *x, int64_t rows, int di
                    dx + r * dim);
     for (int first = 0; first < dim; first += TT_PANEL) {
       const float *d = dy.at + first / TT_PANEL * dy.panel;
-      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL, c = 0;
+      int count = tt_panel_width(dim, first), c = 0;
       for (; c + TT_LANES <= count; c += TT_LANES) {
         tt_lanes scale = {0}, shift = {0};
         for (int64_t r = start; r < end; r++) {

@@ -41,6 +41,18 @@ void TT_DENSE(linear)(const float *x, int64_t rows, int in, int out, tt_weights 
   }
 }
 
+// What the gradient in p.y of `count` rows gives: dw, db and, where wanted, dx.
+static void tile_backward(const pieces *p, const float *x, int64_t count, int in, int out, float *dx,
+                          bool accumulate, tt_gradients gradient) {
+  TT_CPU(tile_load)(x, in, count, in, p->x);
+  if (gradient.b != NULL) TT_CPU(tile_column_sums)(p->y, count, out, 1.0f, gradient.b);
+  tt_operand a = TT_DENSE(operand_tile)(p->y, count, out);
+  TT_DENSE(operand_weight_gradient)
+  (count, out, in, a, TT_DENSE(operand_tile)(p->x, count, in), gradient.w, in);
+  if (dx != NULL) TT_DENSE(operand_product)
+  (count, in, out, a, p->panels, out, NULL, accumulate, tt_target_rows(dx, in));
+}
+
 void TT_DENSE(linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
                                float *dx, bool accumulate, tt_gradients gradient, float *scratch) {
   if (rows == 0) return;
@@ -48,14 +60,8 @@ void TT_DENSE(linear_backward)(const float *dy, const float *x, int64_t rows, in
   if (dx != NULL) TT_DENSE(operand_weights)(w, in, out, in, p.panels);
   for (int64_t row = 0; row < rows; row += p.height) {
     int64_t count = rows - row < p.height ? rows - row : p.height;
-    TT_CPU(tile_load)(x + row * in, in, count, in, p.x);
     TT_CPU(tile_load)(dy + row * out, out, count, out, p.y);
-    if (gradient.b != NULL) TT_CPU(tile_column_sums)(p.y, count, out, 1.0f, gradient.b);
-    tt_operand a = TT_DENSE(operand_tile)(p.y, count, out);
-    TT_DENSE(operand_weight_gradient)
-    (count, out, in, a, TT_DENSE(operand_tile)(p.x, count, in), gradient.w, in);
-    if (dx != NULL) TT_DENSE(operand_product)
-    (count, in, out, a, p.panels, out, NULL, accumulate, tt_target_rows(dx + row * in, in));
+    tile_backward(&p, x + row * in, count, in, out, dx ? dx + row * in : NULL, accumulate, gradient);
   }
 }
 
@@ -85,12 +91,6 @@ void TT_DENSE(linear_residual_backward)(const tt_drop *drop, const float *dout, 
   for (int64_t row = 0; row < rows; row += p.height) {
     int64_t count = rows - row < p.height ? rows - row : p.height;
     TT_CPU(branch_end_backward)(&mask, row, count, out_dim, dout + row * out_dim, p.y);
-    TT_CPU(tile_load)(x + row * in, in, count, in, p.x);
-    if (gradient.b != NULL) TT_CPU(tile_column_sums)(p.y, count, out_dim, 1.0f, gradient.b);
-    tt_operand a = TT_DENSE(operand_tile)(p.y, count, out_dim);
-    TT_DENSE(operand_weight_gradient)
-    (count, out_dim, in, a, TT_DENSE(operand_tile)(p.x, count, in), gradient.w, in);
-    TT_DENSE(operand_product)
-    (count, in, out_dim, a, p.panels, out_dim, NULL, false, tt_target_rows(dx + row * in, in));
+    tile_backward(&p, x + row * in, count, in, out_dim, dx + row * in, false, gradient);
   }
 }

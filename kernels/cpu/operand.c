@@ -63,7 +63,7 @@ void TT_DENSE(operand_weight_gradient)(int64_t rows, int out, int in, tt_operand
     for (int r = 0; r < out; r += TT_PANEL) { // a panel of x is used by all of dy while it is near
       tt_left left = tt_left_transposed(dy.tile.at + r / TT_PANEL * dy.tile.height * TT_PANEL, TT_PANEL);
       TT_CPU(panel_product)
-      (out - r < TT_PANEL ? out - r : TT_PANEL, in - c < TT_PANEL ? in - c : TT_PANEL, (int)rows, left,
+      (tt_panel_width(out, r), tt_panel_width(in, c), (int)rows, left,
        x.tile.at + c / TT_PANEL * x.tile.height * TT_PANEL, 0, NULL, true,
        tt_target_rows(dw + r * stride + c, stride));
     }

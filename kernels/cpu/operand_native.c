@@ -118,8 +118,7 @@ void TT_DENSE(operand_weight_gradient)(int64_t rows, int out, int in, tt_operand
   for (int c = 0; c < in; c += TT_PANEL)
     for (int r = 0; r < out; r += TT_PANEL) {
       tt_left left = {down_rows(dy.tile, r), 1, TT_PANEL, HALF, HALF * TT_PANEL};
-      pair_product(out - r < TT_PANEL ? out - r : TT_PANEL, in - c < TT_PANEL ? in - c : TT_PANEL,
-                   (int)(rows + 1) / 2, left, down_rows(x.tile, c), 0, NULL, true,
-                   tt_target_rows(dw + r * stride + c, stride));
+      pair_product(tt_panel_width(out, r), tt_panel_width(in, c), (int)(rows + 1) / 2, left,
+                   down_rows(x.tile, c), 0, NULL, true, tt_target_rows(dw + r * stride + c, stride));
     }
 }

@@ -37,7 +37,7 @@ size_t TT_CPU(outer_product_scratch)(int hidden, int length) {
 }
 
 static void choose_columns(block *k, int first, int dim) {
-  k->first = first, k->count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+  k->first = first, k->count = tt_panel_width(dim, first);
 }
 
 static float bias_factor(const tt_batch *batch, int molecule) {
@@ -134,7 +134,7 @@ static void pack_backward(const block *k, const float *w) {
     const float *column = w + (k->first + p) * hidden * hidden; // (c, e)
     TT_CPU(pack)(column, hidden, k->hidden, k->hidden, k->v + p * column_panels(k));
     for (int c = 0; c < hidden; c += TT_PANEL) TT_CPU(transpose)
-    (hidden - c < TT_PANEL ? k->hidden - c : TT_PANEL, k->hidden, column + c * hidden, hidden, false,
+    (tt_panel_width(hidden, c), k->hidden, column + c * hidden, hidden, false,
      k->v_back + (c / TT_PANEL * hidden * k->count + p) * TT_PANEL, k->count * TT_PANEL);
   }
 }

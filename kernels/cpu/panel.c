@@ -9,7 +9,7 @@
 
 void TT_CPU(pack_transposed)(const float *w, int64_t stride, int out, int in, float *panels) {
   for (int first = 0; first < out; first += TT_PANEL, panels += (int64_t)in * TT_PANEL) {
-    int count = out - first < TT_PANEL ? out - first : TT_PANEL;
+    int count = tt_panel_width(out, first);
     if (count < TT_PANEL) memset(panels, 0, (size_t)in * TT_PANEL * sizeof *panels);
     TT_CPU(transpose)(count, in, w + first * stride, stride, false, panels, TT_PANEL);
   }
@@ -17,7 +17,7 @@ void TT_CPU(pack_transposed)(const float *w, int64_t stride, int out, int in, fl
 
 void TT_CPU(pack)(const float *w, int64_t stride, int out, int in, float *panels) {
   for (int first = 0; first < in; first += TT_PANEL) {
-    int count = in - first < TT_PANEL ? in - first : TT_PANEL;
+    int count = tt_panel_width(in, first);
     if (count < TT_PANEL) memset(panels, 0, (size_t)out * TT_PANEL * sizeof *panels);
     for (int r = 0; r < out; r++, panels += TT_PANEL)
       memcpy(panels, w + r * stride + first, (size_t)count * sizeof *w);

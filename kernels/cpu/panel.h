@@ -49,6 +49,11 @@ static inline tt_target tt_target_rows(float *at, int64_t stride) {
   return (tt_target){at, stride, TT_PANEL, true};
 }
 
+// Columns of the panel that starts at column `first`.
+static inline int tt_panel_width(int64_t columns, int64_t first) {
+  return columns - first < TT_PANEL ? (int)(columns - first) : TT_PANEL;
+}
+
 // Floats of `columns` columns packed into panels of `depth` rows.
 static inline size_t tt_panels_size(int64_t depth, int64_t columns) {
   return (size_t)(depth * ((columns + TT_PANEL - 1) / TT_PANEL) * TT_PANEL);

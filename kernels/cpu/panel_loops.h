@@ -129,7 +129,7 @@ void TT_PRODUCT(int64_t rows, int columns, int depth, tt_left a, const float *b,
   int block = a.chunk < DEPTH ? DEPTH / a.chunk * a.chunk : a.chunk;
   int64_t groups = (rows + TT_GROUP - 1) / TT_GROUP;
   for (int done = 0; done < columns; done += TT_PANEL, b += b_panel, c.at += c.panel) {
-    int count = columns - done < TT_PANEL ? columns - done : TT_PANEL;
+    int count = tt_panel_width(columns, done);
     int vectors = (count + TT_LANES - 1) / TT_LANES;
     float padded[TT_PANEL] = {0};
     const float *part = bias ? bias + done : NULL;

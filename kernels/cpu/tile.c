@@ -31,7 +31,7 @@ void TT_CPU(tile_load)(const float *x, int64_t stride, int64_t rows, int columns
 
 void TT_CPU(tile_column_sums)(tt_tile t, int64_t rows, int columns, float scale, float *sums) {
   for (int first = 0; first < columns; first += TT_PANEL, t.at += t.height * TT_PANEL) {
-    int count = columns - first < TT_PANEL ? columns - first : TT_PANEL;
+    int count = tt_panel_width(columns, first);
     tt_lanes sum[TT_VECTORS] = {0};
     for (int64_t r = 0; r < rows; r++)
       for (int v = 0; v < TT_VECTORS; v++) sum[v] += TT_LOAD(t.at + r * TT_PANEL + v * TT_LANES);

@@ -36,7 +36,7 @@ static void gate_end(tt_mask_rows *mask, int64_t row, int64_t rows, int dim, tt_
       const float *branch = u.at + (first / TT_PANEL * u.height + r) * TT_PANEL;
       const float *factor = factors + first, *g = gate + first;
       float *to = out + first;
-      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+      int count = tt_panel_width(dim, first);
       if (residual != NULL) {
         const float *from = residual + r * dim + first;
         TT_INDEPENDENT
@@ -57,7 +57,7 @@ static void gate_end_backward(tt_mask_rows *mask, int64_t row, int64_t rows, int
     for (int first = 0; first < dim; first += TT_PANEL) {
       const float *from = dout + first, *factor = factors + first, *g = gate + first;
       float *branch = u.at + (first / TT_PANEL * u.height + r) * TT_PANEL, *to = dgate + first;
-      int count = dim - first < TT_PANEL ? dim - first : TT_PANEL;
+      int count = tt_panel_width(dim, first);
       TT_INDEPENDENT
       for (int c = 0; c < count; c++) { // dgate may be gate: read first
         float masked = factor[c] * from[c], value = branch[c];

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/configuration.h"
 #include "core/version.h"
+#include "cpu/startup.h"
 #include "device/ops.h"
 #include "train/bench_step.h"
 #include "train/hardware.h"
@@ -158,6 +159,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
 }
 
 int tt_cli_bench(int argc, char **argv) {
+  tt_cpu_startup(argv - 1); // the whole command line, program first
   if (argc > 1 && strcmp(argv[1], "ops") == 0) return tt_cli_bench_ops(argc - 1, argv + 1);
   tt_comm comm;
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;

@@ -2,7 +2,8 @@
 #ifndef TT_CLI_CLI_H
 #define TT_CLI_CLI_H
 
-// argv[0] is the subcommand's name. Returns the process's exit code: 0 done, 1 failed, 2 wrong usage.
+// argv[0] is the subcommand's name, argv[-1] the program's. Returns the process's exit code: 0 done, 1
+// failed, 2 wrong usage.
 typedef struct {
   const char *name;
   int (*run)(int argc, char **argv);

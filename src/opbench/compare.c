@@ -16,7 +16,8 @@ static tt_status run_copy(tt_op_case *c, const tt_ops *ops, const tt_op_family *
   return TT_OK;
 }
 
-// Largest difference over the largest value; infinite where one is not a number and the other is.
+// Largest difference over the largest value; infinite where either is no finite number: no case has such
+// results.
 static double array_error(const tt_op_case *ours, const tt_op_case *reference, int slot) {
   double largest = 0, worst = 0;
   for (int64_t e = 0; e < ours->array[slot].count; e++) {

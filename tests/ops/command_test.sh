@@ -1,34 +1,19 @@
 #!/bin/sh
 # twotrack bench ops: its options, its tables and its JSON. (What it finds are tests of their own.) $1: twotrack
 twotrack=$1
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
+. "$(dirname "$0")/../expect.sh"
 
-# expect CODE WORDS OPTIONS...: must end with CODE and print WORDS (a basic regular expression)
-expect() {
-  code=$1 words=$2
-  shift 2
-  "$twotrack" bench ops "$@" >"$folder/out" 2>&1
-  found=$?
-  if [ $found -ne "$code" ] || ! grep -q -- "$words" "$folder/out"; then
-    echo "FAILED (exit $found, wanted $code, and '$words'): bench ops $*"
-    cat "$folder/out"
-    failed=1
-  fi
-}
-
-expect 0 'usage: twotrack bench ops' --help
-expect 2 "there is no operation \"gela\"; the nearest is gelu (there are linear, .*, adam)" --op gela
-expect 2 "takes test, grad, perf or support, not 'fast'" --mode fast
-expect 2 "takes one of cpu, .* not 'gpu'" --backend gpu
-expect 2 "'--nonsense' is no option" --nonsense
-expect 2 "'more' is too much" more
-expect 1 'linear is no backward' --op linear --mode grad
-expect 0 '^gelu  *[0-9][0-9]* .* yes  *ok ' --op gelu
-expect 0 '^gelu_backward .* yes  *ok ' --op gelu_backward --mode grad
-expect 0 '^copy .* yes ' --op copy --mode perf
-expect 0 '^adam .*same bits  *not built' --op adam --mode support
+expect 0 'usage: twotrack bench ops' "$twotrack" bench ops --help
+expect 2 "there is no operation \"gela\"; the nearest is gelu (there are linear, .*, adam)" "$twotrack" bench ops --op gela
+expect 2 "takes test, grad, perf or support, not 'fast'" "$twotrack" bench ops --mode fast
+expect 2 "takes one of cpu, .* not 'gpu'" "$twotrack" bench ops --backend gpu
+expect 2 "'--nonsense' is no option" "$twotrack" bench ops --nonsense
+expect 2 "'more' is too much" "$twotrack" bench ops more
+expect 1 'linear is no backward' "$twotrack" bench ops --op linear --mode grad
+expect 0 '^gelu  *[0-9][0-9]* .* yes  *ok ' "$twotrack" bench ops --op gelu
+expect 0 '^gelu_backward .* yes  *ok ' "$twotrack" bench ops --op gelu_backward --mode grad
+expect 0 '^copy .* yes ' "$twotrack" bench ops --op copy --mode perf
+expect 0 '^adam .*same bits  *not built' "$twotrack" bench ops --op adam --mode support
 [ "$(wc -l <"$folder/out")" -le 6 ] || { echo "FAILED: --op shows more than one operation"; failed=1; }
 
 for mode in test grad perf support; do

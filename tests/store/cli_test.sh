@@ -1,22 +1,7 @@
 #!/bin/sh
 # twotrack store info and verify: what they print, and their exit codes. $1: twotrack, $2: make_store
 twotrack=$1 make_store=$2
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
-
-# expect CODE WORDS COMMAND...: the command must end with CODE and print WORDS (a basic regular expression)
-expect() {
-  code=$1 words=$2
-  shift 2
-  "$@" >"$folder/out" 2>&1
-  found=$?
-  if [ $found -ne "$code" ] || ! grep -q -- "$words" "$folder/out"; then
-    echo "FAILED (exit $found, wanted $code, and '$words'): $*"
-    cat "$folder/out"
-    failed=1
-  fi
-}
+. "$(dirname "$0")/../expect.sh"
 
 "$make_store" "$folder/s" 700 50 || exit 1
 expect 0 '^train  *700  *3  *2 ' "$twotrack" store info "$folder/s"
