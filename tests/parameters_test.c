@@ -18,7 +18,7 @@ static tt_model_config model(int layers, int D, int H, int P, int C, int F) {
 
 static tt_parameters build(tt_model_config config) {
   tt_parameters p;
-  assert_int_equal(tt_parameters_build(&p, &config), TT_OK);
+  assert_int_equal(tt_parameters_build(&p, &config, 1, 0), TT_OK);
   return p;
 }
 

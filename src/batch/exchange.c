@@ -1,5 +1,6 @@
 #include "batch/exchange.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,23 +41,28 @@ typedef struct {
   tt_sample *pool;           // (room): samples of own leaves, in the order of their making; reused
   tt_reading_entry *entries; // (room)
   int64_t *cost;             // (room) in batch order
-  int room;
+  int room, group;           // molecules; ranks of a tensor group
 } parts;
 
-tt_status tt_global_batch_init(tt_global_batch *b, const tt_comm *comm, int room, int leaves) {
+tt_status tt_global_batch_init(tt_global_batch *b, const tt_comm *comm, int room, const tt_config *config) {
+  int leaves = config->train.micro_batches, group = config->parallel.tensor > 1 ? config->parallel.tensor : 1;
   *b = (tt_global_batch){.leaves = leaves};
-  if (leaves < comm->size || leaves % comm->size)
+  if (comm->size % group)
+    return tt_fail(TT_ERR_CONFIG, "%d ranks are no multiple of parallel.tensor = %d", comm->size, group);
+  int groups = comm->size / group;
+  if (leaves < groups || leaves % groups)
     return tt_fail(TT_ERR_CONFIG,
-                   "%d ranks do not divide train.micro_batches = %d: start a number of ranks that does, "
+                   "%d data ranks do not divide train.micro_batches = %d: start a number of ranks that does, "
                    "or set another train.micro_batches",
-                   comm->size, leaves);
-  b->own_leaves = leaves / comm->size;
-  b->first_leaf = b->own_leaves * comm->rank;
+                   groups, leaves);
+  b->own_leaves = leaves / groups;
+  b->first_leaf = b->own_leaves * (comm->rank / group);
   size_t n = (size_t)room;
   parts *p = NULL;
   TT_TRY(tt_alloc(&p, 1, sizeof *p, "a global batch"));
   p->room = room;
   b->private_ = p;
+  p->group = group;
   TT_TRY(tt_alloc(&p->pool, n, sizeof *p->pool, "a global batch"));
   TT_TRY(tt_alloc(&p->entries, n, sizeof *p->entries, "a global batch"));
   TT_TRY(tt_alloc(&p->cost, n, sizeof *p->cost, "a global batch"));
@@ -109,8 +115,9 @@ static void fill_sizes(tt_global_batch *b, const tt_data_config *data, uint64_t 
   }
 }
 
-static int owner(const tt_global_batch *b, int index) {
-  return b->leaf[index] / b->own_leaves;
+// Whether a rank belongs to the group that has the molecule's leaf.
+static bool owns(const tt_global_batch *b, int rank, int index) {
+  return b->leaf[index] / b->own_leaves == rank / ((const parts *)b->private_)->group;
 }
 
 // The records for each other rank, one rank after the other; what this rank owns itself stays where it is.
@@ -118,12 +125,13 @@ static tt_status gather_outgoing(const tt_global_batch *b, const tt_comm *comm, 
                                  void **out, int64_t *counts) {
   unsigned char *bytes = NULL;
   size_t used = 0;
-  TT_TRY(tt_alloc(&bytes, r->used, 1, "records for other ranks"));
+  TT_TRY(
+      tt_alloc(&bytes, r->used * (size_t)((const parts *)b->private_)->group, 1, "records for other ranks"));
   *out = bytes;
   for (int to = 0; to < comm->size; to++) {
     size_t before = used;
     for (int64_t k = 0; to != comm->rank && k < r->count; k++) {
-      if (owner(b, r->entries[k].index) != to) continue;
+      if (!owns(b, to, r->entries[k].index)) continue;
       size_t end = k + 1 < r->count ? r->offset[k + 1] : r->used, size = end - r->offset[k];
       memcpy(bytes + used, r->bytes + r->offset[k], size);
       used += size;
@@ -144,7 +152,7 @@ static tt_status make_samples(tt_global_batch *b, int rank, const unsigned char 
     if (head.index < 0 || head.index >= b->count || *made >= p->room)
       return tt_fail(TT_ERR_MPI, "record %llu came with position %d of a batch of %d",
                      (unsigned long long)head.record, head.index, b->count);
-    if (owner(b, head.index) != rank) continue;
+    if (!owns(b, rank, head.index)) continue;
     tt_sample *sample = &p->pool[(*made)++];
     TT_TRY(tt_sample_make(sample, &m, data, seed, head.epoch, head.record));
     b->samples[head.index] = sample;
@@ -154,7 +162,7 @@ static tt_status make_samples(tt_global_batch *b, int rank, const unsigned char 
 
 static int own_molecules(const tt_global_batch *b, int rank) {
   int count = 0;
-  for (int k = 0; k < b->count; k++) count += owner(b, k) == rank;
+  for (int k = 0; k < b->count; k++) count += owns(b, rank, k);
   return count;
 }
 

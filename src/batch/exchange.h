@@ -26,9 +26,11 @@ tt_status tt_reading_add(tt_reading *reading, const tt_molecule *molecule, uint6
                          int index);
 void tt_reading_free(tt_reading *reading);
 
-// Room for batches of up to `room` molecules in `leaves` leaves. TT_ERR_CONFIG if the ranks do not divide the
-// leaves.
-tt_status tt_global_batch_init(tt_global_batch *batch, const tt_comm *comm, int room, int leaves);
+// Room for batches of up to `room` molecules in train.micro_batches leaves. Each block of leaves belongs to
+// the parallel.tensor ranks of a group, all of which get its samples. TT_ERR_CONFIG if the groups do not
+// divide the leaves.
+tt_status tt_global_batch_init(tt_global_batch *batch, const tt_comm *comm, int room,
+                               const tt_config *config);
 void tt_global_batch_release(tt_global_batch *batch);
 
 // (0 .. data.max_atoms) the cost of a molecule by its atoms; free() releases it. TT_ERR_MEMORY.

@@ -76,7 +76,7 @@ static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost
   for (size_t k = 0; k < own; k++) l->own[k].held = NO_CHUNK;
   TT_TRY(tt_alloc(&l->counts, size, sizeof *l->counts, "data lanes"));
   TT_TRY(tt_cost_table(&l->cost, config, cost));
-  return tt_global_batch_init(&l->batch, &l->comm, l->batch_size, config->train.micro_batches);
+  return tt_global_batch_init(&l->batch, &l->comm, l->batch_size, config);
 }
 
 tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config,

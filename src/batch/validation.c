@@ -52,7 +52,7 @@ static tt_status prepare(tt_validation_set *set, reader *r, const tt_config *con
   TT_TRY(tt_alloc(&set->batch, (size_t)set->batches, sizeof *set->batch, "the validation set"));
   for (int k = 0; k < set->batches; k++) {
     uint64_t first = (uint64_t)k * size, count = molecules - first < size ? molecules - first : size;
-    TT_TRY(tt_global_batch_init(&set->batch[k], r->comm, (int)count, config->train.micro_batches));
+    TT_TRY(tt_global_batch_init(&set->batch[k], r->comm, (int)count, config));
     set->batch[k].count = (int)count;
     for (uint64_t i = 0; i < count; i++) set->batch[k].sample[i] = first + i;
   }

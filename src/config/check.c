@@ -105,9 +105,32 @@ static tt_status check_optimizer(const checker *c) {
   return TT_OK;
 }
 
+// A rank of a tensor group has whole heads and an equal share of the FFN's columns, in eights: dropout draws
+// eight numbers at once.
+static tt_status check_parallel(const checker *c) {
+  const tt_model_config *m = &c->config->model;
+  const int tensor = c->config->parallel.tensor;
+  if (tensor & (tensor - 1))
+    return broken(c, "must be a power of two", "gradients are summed over the ranks in a binary tree", 1,
+                  "parallel", "tensor");
+  if (m->heads % tensor)
+    return broken(c, "must divide", "each rank of a tensor group has whole heads", 2, "parallel", "tensor",
+                  "model", "heads");
+  if (tensor > 1 && m->ffn_dim % (8 * tensor))
+    return broken(c, "times 8 must divide", "each rank of a tensor group has whole eights of its columns", 2,
+                  "parallel", "tensor", "model", "ffn_dim");
+  if (c->config->train.batch_size / c->config->train.micro_batches < tensor)
+    return broken(c, "must not exceed the molecules of a micro-batch, that is",
+                  "the ranks of a tensor group "
+                  "share its molecules",
+                  3, "parallel", "tensor", "train", "batch_size", "train", "micro_batches");
+  return TT_OK;
+}
+
 tt_status tt_config_check(const tt_config *config, const tt_config_source *source) {
   checker c = {config, source};
   TT_TRY(check_model(&c));
   TT_TRY(check_train(&c));
-  return check_optimizer(&c);
+  TT_TRY(check_optimizer(&c));
+  return check_parallel(&c);
 }

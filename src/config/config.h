@@ -1,8 +1,8 @@
 // The configuration of a run: libconfig text -> typed values, every one checked.
 //
-// A file has the groups model, data, train, optimizer and validation; each key below is one field, named
-// alike. Defaults are the paper's (Uni-Mol2, arXiv 2406.14969, tables 2 and 9, sections 3.1-3.3); where the
-// released code differs from the paper, the code's choice is an option.
+// A file has the groups model, data, train, optimizer, validation and parallel; each key below is one field,
+// named alike. Defaults are the paper's (Uni-Mol2, arXiv 2406.14969, tables 2 and 9, sections 3.1-3.3); where
+// the released code differs from the paper, the code's choice is an option.
 #ifndef TT_CONFIG_CONFIG_H
 #define TT_CONFIG_CONFIG_H
 
@@ -20,6 +20,9 @@ typedef enum { TT_FP32, TT_BF16 } tt_precision;
 // What the backward computes again instead of keeping it from the forward: nothing, or each layer's pair
 // track.
 typedef enum { TT_RECOMPUTE_NONE, TT_RECOMPUTE_PAIR } tt_recompute;
+// Who writes a checkpoint: every rank its own part by plain writes, all ranks together through HDF5, or what
+// fits the file system.
+typedef enum { TT_WRITER_AUTO, TT_WRITER_DIRECT, TT_WRITER_COLLECTIVE } tt_checkpoint_writer;
 typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } tt_schedule;
 
 typedef struct {
@@ -58,6 +61,8 @@ typedef struct {
   double token_loss_weight, position_loss_weight, distance_loss_weight; // 1, 1, 1
   int64_t log_every, checkpoint_every;                                  // in steps
   int checkpoint_keep;                                                  // newest checkpoints kept (0: all)
+  tt_checkpoint_writer checkpoint_writer;
+  int64_t replica_check_every; // steps between comparisons of the ranks' copies of the parameters (0: never)
 } tt_train_config;
 
 typedef struct {
@@ -75,12 +80,18 @@ typedef struct {
   uint64_t seed;     // of the validation masks and noise; the same for all runs that are to be compared
 } tt_validation_config;
 
+// How the ranks are laid out. Not part of the experiment: may change at a resume.
+typedef struct {
+  int tensor; // ranks of a tensor group, which share a leaf; ranks = data x tensor
+} tt_parallel_config;
+
 typedef struct {
   tt_model_config model;
   tt_data_config data;
   tt_train_config train;
   tt_optimizer_config optimizer;
   tt_validation_config validation;
+  tt_parallel_config parallel;
 } tt_config;
 
 // The paper's defaults. Release with tt_config_free.

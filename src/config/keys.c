@@ -8,6 +8,7 @@ static const char *const scaling_lengths[] = {"molecule", "batch", NULL};
 static const char *const noises[] = {"normal", "uniform", "truncated_normal", "none", NULL};
 static const char *const recomputes[] = {"none", "pair", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const writers[] = {"auto", "direct", "collective", NULL};
 static const char *const schedules[] = {"linear", "constant", "cooldown", NULL};
 
 #define AT(group, field) #group, #field, .offset = offsetof(tt_config, group.field)
@@ -61,6 +62,9 @@ const tt_config_key tt_config_keys[] = {
     {AT(train, log_every), INT64(1, STEPS), .help = "steps between records of the run log"},
     {AT(train, checkpoint_every), INT64(1, STEPS), .help = "steps between checkpoints"},
     {AT(train, checkpoint_keep), INT(0, 1000000), .help = "newest checkpoints kept; 0: all"},
+    {AT(train, checkpoint_writer), CHOICE(writers), .help = "who writes a checkpoint"},
+    {AT(train, replica_check_every), INT64(0, STEPS),
+     .help = "steps between comparisons of the ranks' parameters; 0: never"},
 
     {AT(optimizer, learning_rate), REAL(0, 1), .help = "peak learning rate"},
     {AT(optimizer, beta1), REAL(0, 1), .open_maximum = true, .help = "decay of the first moment"},
@@ -77,6 +81,8 @@ const tt_config_key tt_config_keys[] = {
     {AT(validation, every), INT64(1, STEPS), .help = "steps between validations"},
     {AT(validation, molecules), INT64(0, STEPS), .help = "validation molecules used; 0: all"},
     {AT(validation, seed), INT64(0, INFINITY), .help = "seed of the validation masks and noise"},
+
+    {AT(parallel, tensor), INT(1, 1024), .help = "ranks that share a micro-batch"},
 };
 
 const char *tt_precision_name(tt_precision precision) {

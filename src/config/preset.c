@@ -86,7 +86,8 @@ tt_status tt_config_defaults(tt_config *config) {
                 .distance_loss_weight = 1,
                 .log_every = 1,
                 .checkpoint_every = 1000,
-                .checkpoint_keep = 10},
+                .checkpoint_keep = 10,
+                .replica_check_every = 100},
       .optimizer = {.learning_rate = 1e-4,
                     .beta1 = 0.9,
                     .beta2 = 0.99,
@@ -96,6 +97,7 @@ tt_status tt_config_defaults(tt_config *config) {
                     .schedule = TT_SCHEDULE_LINEAR,
                     .warmup_steps = 100000},
       .validation = {.every = 10000, .seed = 1},
+      .parallel = {.tensor = 1},
   };
   config->data.store = strdup("");
   if (!config->data.store) return tt_fail(TT_ERR_MEMORY, "out of memory: a configuration");

@@ -6,7 +6,10 @@
 #include "core/memory.h"
 #include "model/activations.h"
 
-tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops) {
+tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops,
+                          const tt_comm *group) {
+  if (group != NULL && group->size > 1)
+    return tt_fail(TT_ERR_UNSUPPORTED, "parallel.tensor = %d: tensor groups are not built yet", group->size);
   tt_model *m = *model = calloc(1, sizeof *m);
   if (!m) return tt_fail(TT_ERR_MEMORY, "out of memory for the model");
   m->config = *config;
@@ -15,7 +18,7 @@ tt_status tt_model_create(tt_model **model, const tt_model_config *config, const
   m->gaussian_std = m->means[1] - m->means[0]; // fp32, as upstream
   m->layers = calloc((size_t)config->layers + 1, sizeof *m->layers);
   tt_status status = m->layers ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory for the model");
-  if (status == TT_OK) status = tt_parameters_build(&m->parameters, config);
+  if (status == TT_OK) status = tt_parameters_build(&m->parameters, config, 1, 0);
   if (status == TT_OK) status = tt_places_find(&m->places, &m->parameters, config->layers);
   if (status != TT_OK) {
     tt_model_free(m);

@@ -4,6 +4,7 @@
 #define TT_MODEL_MODEL_H
 
 #include "batch/batch.h"
+#include "comm/comm.h"
 #include "config/config.h"
 #include "device/ops.h"
 #include "model/parameters.h"
@@ -11,9 +12,11 @@
 
 typedef struct tt_model tt_model;
 
-// Builds the parameter table; buffers grow with the pieces that are run. Errors: TT_ERR_CONFIG,
-// TT_ERR_MEMORY.
-tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops);
+// Builds the parameter table; buffers grow with the pieces that are run. `group`: the ranks that share each
+// piece, of which this one has its share of the parameters; it must outlive the model; NULL: this rank alone.
+// Errors: TT_ERR_CONFIG, TT_ERR_MEMORY.
+tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops,
+                          const tt_comm *group);
 void tt_model_free(tt_model *model);
 
 const tt_parameters *tt_model_parameters(const tt_model *model);

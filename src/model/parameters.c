@@ -21,7 +21,8 @@ enum { ATOM_ROWS = 512, DEGREE_ROWS = 128, EDGE_ROWS = 64, PATH_ROWS = 512, GAUS
 typedef struct {
   tt_parameters *table;
   size_t capacity;
-  char prefix[32]; // of every name added
+  char prefix[32];          // of every name added
+  tt_parameter_split split; // of what is added next
   tt_status status;
 } builder;
 
@@ -33,9 +34,10 @@ __attribute__((format(printf, 6, 7))) static void add(builder *b, tt_init init, 
       tt_reserve(&t->list, &b->capacity, (size_t)t->count + 1, sizeof *t->list, "the parameter table");
   if (b->status != TT_OK) return;
   tt_parameter *p = &t->list[t->count++];
-  *p = (tt_parameter){.dims = dims, .shape = {rows, columns}, .offset = t->total, .init = init};
-  p->count = (int64_t)rows * columns;
-  t->total += p->count;
+  *p = (tt_parameter){.dims = dims, .shape = {rows, columns}, .init = init};
+  p->split = t->group > 1 ? b->split : TT_WHOLE;
+  t->whole += (int64_t)rows * columns;
+  p->count = (int64_t)rows * columns / (p->split == TT_WHOLE ? 1 : t->group);
   char suffix[sizeof p->name - sizeof b->prefix];
   va_list args;
   va_start(args, name);
@@ -57,7 +59,11 @@ static void table_with_padding(builder *b, const char *name, int rows, int colum
 
 static void linear(builder *b, const char *name, int out, int in) {
   weight(b, name, out, in);
+  // by columns every rank of the group has a part of each sum, to which the bias is added once
+  tt_parameter_split split = b->split;
+  if (split == TT_SPLIT_COLUMNS) b->split = TT_WHOLE;
   add(b, TT_INIT_ZERO, 1, out, 1, "%s.bias", name);
+  b->split = split;
 }
 
 static void norm(builder *b, const char *name, int width) {
@@ -86,14 +92,20 @@ static void embeddings(builder *b, const tt_model_config *c) {
 static void layer(builder *b, const tt_model_config *c, int index) {
   const int D = c->embed_dim, H = c->heads, P = c->pair_dim, C = c->pair_hidden, F = c->ffn_dim / D * D;
   snprintf(b->prefix, sizeof b->prefix, "encoder.layers.%d.", index);
+  b->split = TT_SPLIT_ROWS;
   weight(b, "self_attn.linear_q", D, D); // q, k, v back to back: one (3D, D) matrix product serves all three
   weight(b, "self_attn.linear_k", D, D);
   weight(b, "self_attn.linear_v", D, D);
+  b->split = TT_SPLIT_COLUMNS;
   linear(b, "self_attn.linear_o", D, D);
+  b->split = TT_WHOLE;
   linear(b, "self_attn.linear_bias", H, P);
   norm(b, "self_attn_layer_norm", D);
+  b->split = TT_SPLIT_ROWS;
   linear(b, "ffn.linear_1", F, D);
+  b->split = TT_SPLIT_COLUMNS;
   linear(b, "ffn.linear_2", D, F);
+  b->split = TT_WHOLE;
   norm(b, "final_layer_norm", D);
   norm(b, "x_layer_norm_opm", D);
   linear(b, "opm.linear_in", 2 * C, D);
@@ -123,26 +135,73 @@ static void heads(builder *b, const tt_model_config *c) {
   linear(b, "out_proj.layer2", P, K);
   set_prefix(b, "movement_pred_head.");
   norm(b, "layer_norm", D);
+  b->split = TT_SPLIT_ROWS;
   weight(b, "q_proj", D, D);
   weight(b, "k_proj", D, D);
   weight(b, "v_proj", D, D);
+  b->split = TT_SPLIT_COLUMNS;
   weight(b, "force_proj1", 1, D);
+  b->split = TT_WHOLE;
   linear(b, "linear_bias", H, P);
   norm(b, "pair_layer_norm", P);
 }
 
-tt_status tt_parameters_build(tt_parameters *parameters, const tt_model_config *config) {
-  *parameters = (tt_parameters){0};
+// Gives the tensors list[first .. end-1] their places: a bucket of the whole ones, then one of the split
+// ones.
+static void fill_buckets(tt_parameters *t, int first, int end, int layer) {
+  for (int split = 0; split < 2; split++) {
+    tt_bucket bucket = {.first = t->total, .split = split, .layer = layer};
+    for (int i = first; i < end; i++) {
+      tt_parameter *p = &t->list[i];
+      if ((p->split != TT_WHOLE) != split) continue;
+      p->offset = t->total;
+      t->total += p->count;
+    }
+    bucket.count = t->total - bucket.first;
+    if (bucket.count) t->bucket[t->buckets++] = bucket;
+  }
+}
+
+// A layer a bucket, or several where they are small: a message should be worth sending. Embeddings and heads
+// (with them the Gaussian kernel, whose gradient is the last) by themselves.
+static tt_status cut_buckets(tt_parameters *t, int layers, const int *layer_end) {
+  const int64_t least = (int64_t)1 << 22; // elements, before they are split
+  TT_TRY(tt_alloc(&t->bucket, 2 * ((size_t)layers + 2), sizeof *t->bucket, "the parameter table"));
+  fill_buckets(t, 0, layer_end[0], TT_BUCKET_AT_END);
+  for (int l = 0; l < layers;) {
+    int first = l;
+    for (int64_t count = 0; l < layers && count < least; l++)
+      for (int i = layer_end[l]; i < layer_end[l + 1]; i++)
+        count += (int64_t)t->list[i].shape[0] * t->list[i].shape[1];
+    fill_buckets(t, layer_end[first], layer_end[l], first);
+  }
+  fill_buckets(t, layer_end[layers], t->count, TT_BUCKET_AT_END);
+  return TT_OK;
+}
+
+tt_status tt_parameters_build(tt_parameters *parameters, const tt_model_config *config, int group,
+                              int place) {
+  *parameters = (tt_parameters){.group = group, .place = place};
   builder b = {.table = parameters, .status = TT_OK};
-  embeddings(&b, config);
-  for (int l = 0; l < config->layers; l++) layer(&b, config, l);
-  heads(&b, config);
+  int *layer_end = NULL; // [l]: tensors before layer l
+  b.status = tt_alloc(&layer_end, (size_t)config->layers + 1, sizeof *layer_end, "the parameter table");
+  if (b.status == TT_OK) {
+    embeddings(&b, config);
+    for (int l = 0; l <= config->layers; l++) {
+      layer_end[l] = parameters->count;
+      if (l < config->layers) layer(&b, config, l);
+    }
+    heads(&b, config);
+  }
+  if (b.status == TT_OK) b.status = cut_buckets(parameters, config->layers, layer_end);
+  free(layer_end);
   if (b.status != TT_OK) tt_parameters_free(parameters);
   return b.status;
 }
 
 void tt_parameters_free(tt_parameters *parameters) {
   free(parameters->list);
+  free(parameters->bucket);
   *parameters = (tt_parameters){0};
 }
 
@@ -160,52 +219,83 @@ static uint64_t name_hash(const char *name) {
   return h;
 }
 
+// Place of a tensor's element e in its share, and how many of the elements that follow it in the share also
+// follow it in the tensor (with it).
+static int64_t element_at(const tt_parameters *t, const tt_parameter *p, int64_t local, int64_t *together) {
+  int64_t columns = p->shape[1], width = columns / t->group;
+  *together = p->count - local;
+  if (p->split == TT_WHOLE) return local;
+  if (p->split == TT_SPLIT_ROWS) return p->count * t->place + local;
+  *together = width - local % width;
+  return local / width * columns + width * t->place + local % width;
+}
+
+// The tensor that has this place of the flat array.
+static int tensor_at(const tt_parameters *t, int64_t offset) {
+  for (int i = 0; i < t->count; i++)
+    if (offset >= t->list[i].offset && offset < t->list[i].offset + t->list[i].count) return i;
+  return -1;
+}
+
+tt_run_of_elements tt_parameters_run(const tt_parameters *t, int64_t offset, int64_t end) {
+  tt_run_of_elements run = {.index = tensor_at(t, offset), .offset = offset};
+  const tt_parameter *p = &t->list[run.index];
+  run.element = element_at(t, p, offset - p->offset, &run.count);
+  if (run.count > end - offset) run.count = end - offset;
+  return run;
+}
+
 // Element e takes word e % 4 of the Philox block e / 4.
 static tt_philox4 block_of(uint64_t key, int64_t block) {
   return tt_philox(key, (uint32_t)block, (uint32_t)((uint64_t)block >> 32), 0, 0);
 }
 
-static void fill_normal(uint64_t key, int64_t count, double deviation, float *values) {
-  for (int64_t e = 0; e < count; e += 4) {
+// Elements first .. first + count - 1 of a tensor.
+static void fill_normal(uint64_t key, int64_t first, int64_t count, double deviation, float *values) {
+  for (int64_t e = first - first % 4; e < first + count; e += 4) {
     tt_philox4 r = block_of(key, e / 4);
     double x[4];
     tt_normal2(r.v[0], r.v[1], &x[0], &x[1]);
     tt_normal2(r.v[2], r.v[3], &x[2], &x[3]);
-    for (int i = 0; i < 4 && e + i < count; i++) values[e + i] = (float)(deviation * x[i]);
+    for (int i = 0; i < 4; i++)
+      if (e + i >= first && e + i < first + count) values[e + i - first] = (float)(deviation * x[i]);
   }
 }
 
-static void fill_uniform(uint64_t key, int64_t count, double bound, float *values) {
-  for (int64_t e = 0; e < count; e += 4) {
-    tt_philox4 r = block_of(key, e / 4);
-    for (int i = 0; i < 4 && e + i < count; i++)
-      values[e + i] = (float)(bound * (2 * tt_uniform(r.v[i]) - 1));
+static void fill_uniform(uint64_t key, int64_t first, int64_t count, double bound, float *values) {
+  for (int64_t e = first; e < first + count; e++)
+    values[e - first] = (float)(bound * (2 * tt_uniform(block_of(key, e / 4).v[e % 4]) - 1));
+}
+
+static void fill(const tt_parameter *p, uint64_t key, int64_t first, int64_t count, float *values) {
+  switch (p->init) {
+  case TT_INIT_NORMAL:
+    fill_normal(key, first, count, 0.02, values);
+    break;
+  case TT_INIT_PADDED:
+    fill_normal(key, first, count, 0.02, values);
+    for (int64_t e = first; e < first + count && e < p->shape[1]; e++) values[e - first] = 0;
+    break;
+  case TT_INIT_ZERO:
+    memset(values, 0, (size_t)count * sizeof *values);
+    break;
+  case TT_INIT_ONE:
+    for (int64_t e = 0; e < count; e++) values[e] = 1;
+    break;
+  case TT_INIT_UNIFORM:
+    fill_uniform(key, first, count, 1 / sqrt(p->shape[1]), values);
+    break;
   }
 }
 
-void tt_parameters_init(const tt_parameters *parameters, uint64_t seed, float *values) {
+void tt_parameters_init(const tt_parameters *t, uint64_t seed, float *values) {
   const uint64_t purpose = 0x696E6974; // "init": keeps these streams apart from others of the same seed
-  for (int i = 0; i < parameters->count; i++) {
-    const tt_parameter *p = &parameters->list[i];
-    float *v = values + p->offset;
+  for (int i = 0; i < t->count; i++) {
+    const tt_parameter *p = &t->list[i];
     uint64_t key = tt_stream(seed, purpose, name_hash(p->name));
-    switch (p->init) {
-    case TT_INIT_NORMAL:
-      fill_normal(key, p->count, 0.02, v);
-      break;
-    case TT_INIT_PADDED:
-      fill_normal(key, p->count, 0.02, v);
-      memset(v, 0, (size_t)p->shape[1] * sizeof *v);
-      break;
-    case TT_INIT_ZERO:
-      memset(v, 0, (size_t)p->count * sizeof *v);
-      break;
-    case TT_INIT_ONE:
-      for (int64_t e = 0; e < p->count; e++) v[e] = 1;
-      break;
-    case TT_INIT_UNIFORM:
-      fill_uniform(key, p->count, 1 / sqrt(p->shape[1]), v);
-      break;
+    for (int64_t local = 0, together; local < p->count; local += together) {
+      int64_t first = element_at(t, p, local, &together);
+      fill(p, key, first, together, values + p->offset + local);
     }
   }
 }

@@ -55,8 +55,9 @@ static bool folder_is_empty(const char *path) {
 // The first line in which two resolved configurations differ, other than in what may change between runs;
 // NULL if none.
 static const char *first_difference(const char *a, const char *b, size_t *length) {
-  static const char *const free_keys[] = {"store", "recompute", "log_every", "checkpoint_every",
-                                          "checkpoint_keep"};
+  static const char *const free_keys[] = {
+      "store",           "recompute",         "log_every",           "checkpoint_every",
+      "checkpoint_keep", "checkpoint_writer", "replica_check_every", "tensor"};
   while (*a || *b) {
     size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
     if (n != k || strncmp(a, b, n) != 0) {

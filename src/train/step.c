@@ -96,17 +96,30 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w)
   return TT_OK;
 }
 
-// Norm of the whole gradient: in double over fixed blocks, added in index order.
+static void own_squares(const tt_trainer *t, double *to) {
+  const float *gradient = tt_tree_root(&t->tree);
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    for (int64_t at = 0; at < s->count; at += TT_BLOCK)
+      *to++ =
+          t->ops->sum_squares(gradient + s->first + at, s->count - at < TT_BLOCK ? s->count - at : TT_BLOCK);
+  }
+}
+
+// Norm of the whole gradient: in double over fixed blocks, added bucket by bucket, in it tensor place by
+// tensor place, in index order: an order that the number of data ranks does not touch.
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
-  const float *gradient = tt_tree_root(&t->tree) + t->segment[t->comm->rank];
-  int64_t own = t->elements[t->comm->rank], blocks = 0;
-  for (int64_t at = 0; at < own; at += TT_BLOCK)
-    t->own_squares[at / TT_BLOCK] =
-        t->ops->sum_squares(gradient + at, own - at < TT_BLOCK ? own - at : TT_BLOCK);
-  TT_TRY(tt_comm_gather_all_v(t->comm, t->own_squares, t->squares, t->blocks, sizeof *t->squares));
-  for (int r = 0; r < t->comm->size; r++) blocks += t->blocks[r];
-  double sum = 0;
-  for (int64_t k = 0; k < blocks; k++) sum += t->squares[k];
+  double *own = t->squares, *all = own + t->shards.own_blocks, sum = 0;
+  own_squares(t, own);
+  TT_TRY(tt_comm_gather_all_v(&t->mesh.whole, own, all, t->blocks, sizeof *all));
+  for (int k = 0; k < t->shards.count; k++) {
+    const double *rank = all;
+    for (int r = 0; r < t->mesh.whole.size; rank += t->blocks[r++]) {
+      const double *block = rank;
+      for (int before = 0; before < k; before++) block += tt_trainer_blocks(t, before, r);
+      for (int64_t i = 0; i < tt_trainer_blocks(t, k, r); i++) sum += block[i];
+    }
+  }
   *norm = sqrt(sum);
   return TT_OK;
 }
@@ -121,17 +134,39 @@ static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
                  u->losses.distance, u->gradient_norm);
 }
 
+// Every rank gets the new weights from their owners.
+static tt_status share_weights(const tt_trainer *t) {
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    TT_TRY(tt_comm_gather_all_v(s->ranks, t->weights + s->first, t->weights + s->segment[0], s->counts,
+                                sizeof(float)));
+  }
+  return TT_OK;
+}
+
+// Every rank gets its own shards' sum over all leaves.
+static tt_status reduce_gradients(const tt_trainer *t) {
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    TT_TRY(tt_comm_tree_reduce(s->ranks, tt_tree_root(&t->tree), s->segment, t->exchange));
+  }
+  return TT_OK;
+}
+
 static tt_status apply(tt_trainer *t, tt_update *u) {
   const tt_optimizer_config *o = &t->config->optimizer;
-  int64_t first = t->segment[t->comm->rank], own = t->elements[t->comm->rank];
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
   double clip = o->clip_norm > 0 ? o->clip_norm / (u->gradient_norm + 1e-6) : 1;
   double rate = tt_adam_rate(u->learning_rate, o->beta1, o->beta2, t->state.step + 1);
-  t->ops->adam(own, t->weights + first, tt_tree_root(&t->tree) + first, t->moment1, t->moment2, t->decayed,
-               (float)(clip < 1 ? clip : 1), (float)rate, (float)(u->learning_rate * o->weight_decay),
-               (float)o->beta1, (float)o->beta2, (float)o->epsilon);
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    t->ops->adam(s->count, t->weights + s->first, tt_tree_root(&t->tree) + s->first, t->moment1 + s->own,
+                 t->moment2 + s->own, t->decayed + s->own, (float)(clip < 1 ? clip : 1), (float)rate,
+                 (float)(u->learning_rate * o->weight_decay), (float)o->beta1, (float)o->beta2,
+                 (float)o->epsilon);
+  }
   enter(t, TT_PART_COMMUNICATION);
-  return tt_trainer_gather(t, t->weights + first, t->weights);
+  return share_weights(t);
 }
 
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
@@ -144,7 +179,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   enter(t, TT_PART_COMMUNICATION);
   TT_TRY(gather_losses(t, b, w));
   u->losses = batch_means(b, w, &t->config->train);
-  TT_TRY(tt_comm_tree_reduce(t->comm, tt_tree_root(&t->tree), t->segment, t->exchange));
+  TT_TRY(reduce_gradients(t));
   enter(t, TT_PART_OPTIMIZER);
   TT_TRY(gradient_norm(t, &u->gradient_norm));
   TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));

@@ -9,13 +9,14 @@
 #include "core/memory.h"
 #include "core/version.h"
 
-static tt_status check_ranks(const tt_comm *comm, const tt_config *config) {
-  int size = comm->size, leaves = config->train.micro_batches;
-  if (size & (size - 1) || leaves % size)
-    return tt_fail(TT_ERR_CONFIG,
-                   "%d ranks do not divide train.micro_batches = %d leaves evenly; use a power of two up "
-                   "to %d ranks (or more micro-batches)",
-                   size, leaves, leaves);
+static tt_status check_ranks(const tt_trainer *t) {
+  int data = t->mesh.data.size, leaves = t->config->train.micro_batches;
+  if (leaves % data)
+    return tt_fail(
+        TT_ERR_CONFIG,
+        "%d data ranks do not divide train.micro_batches = %d leaves evenly; use up to %d of them, "
+        "or more micro-batches",
+        data, leaves, leaves);
   return TT_OK;
 }
 
@@ -71,7 +72,7 @@ static tt_status check_same(const tt_trainer *t) {
 }
 
 static int own_leaves(const tt_trainer *t) {
-  return t->config->train.micro_batches / t->comm->size;
+  return t->config->train.micro_batches / t->mesh.data.size;
 }
 
 // A checkpoint takes both moments whole. One rank has them so; more gather them into two arrays of the tree.
@@ -79,47 +80,57 @@ static bool needs_spare(const tt_trainer *t) {
   return t->comm->size > 1 && own_leaves(t) == 1;
 }
 
+static int64_t blocks_of(int64_t elements) {
+  return (elements + TT_BLOCK - 1) / TT_BLOCK;
+}
+
+int64_t tt_trainer_blocks(const tt_trainer *t, int k, int r) {
+  const tt_shard *s = &t->shards.list[k];
+  return blocks_of(s->counts[r % s->ranks->size]);
+}
+
 static tt_status allocate(tt_trainer *t) {
-  const tt_comm *comm = t->comm;
-  int64_t total = t->parameters->total, blocks = (total + TT_BLOCK - 1) / TT_BLOCK;
-  TT_TRY(tt_alloc(&t->segment, (size_t)comm->size + 1, sizeof *t->segment, "segments"));
-  TT_TRY(tt_alloc(&t->elements, (size_t)comm->size, sizeof *t->elements, "segments"));
-  TT_TRY(tt_alloc(&t->blocks, (size_t)comm->size, sizeof *t->blocks, "segments"));
-  TT_TRY(tt_alloc(&t->own_squares, (size_t)blocks, sizeof *t->own_squares, "block norms"));
-  TT_TRY(tt_alloc(&t->squares, (size_t)blocks, sizeof *t->squares, "block norms"));
-  for (int r = 0; r <= comm->size; r++) {
-    int64_t end = blocks * r / comm->size * TT_BLOCK;
-    t->segment[r] = end < total ? end : total;
+  int64_t total = t->parameters->total, all_blocks = 0;
+  TT_TRY(tt_shards_make(&t->shards, &t->mesh, t->parameters));
+  TT_TRY(tt_alloc(&t->blocks, (size_t)t->mesh.whole.size, sizeof *t->blocks, "block norms"));
+  for (int r = 0; r < t->mesh.whole.size; r++) {
+    for (int k = 0; k < t->shards.count; k++) t->blocks[r] += tt_trainer_blocks(t, k, r);
+    all_blocks += t->blocks[r];
   }
-  for (int r = 0; r < comm->size; r++) {
-    t->elements[r] = t->segment[r + 1] - t->segment[r];
-    t->blocks[r] = (t->elements[r] + TT_BLOCK - 1) / TT_BLOCK;
-  }
-  size_t own = (size_t)t->elements[comm->rank];
+  TT_TRY(
+      tt_alloc(&t->squares, (size_t)(t->shards.own_blocks + all_blocks), sizeof *t->squares, "block norms"));
+  size_t own = (size_t)t->shards.own;
   TT_TRY(tt_alloc(&t->weights, (size_t)total, sizeof(float), "weights"));
   TT_TRY(tt_alloc(&t->moment1, own, sizeof(float), "first moments"));
   TT_TRY(tt_alloc(&t->moment2, own, sizeof(float), "second moments"));
   TT_TRY(tt_alloc(&t->decayed, own, 1, "decay flags"));
-  TT_TRY(tt_alloc(&t->exchange, (size_t)tt_comm_tree_scratch(comm), sizeof(float), "the gradient exchange"));
+  TT_TRY(tt_alloc(&t->exchange, (size_t)tt_comm_tree_scratch(&t->mesh.whole), sizeof(float),
+                  "the gradient exchange"));
   if (needs_spare(t)) TT_TRY(tt_alloc(&t->spare, (size_t)total, sizeof(float), "moments of a checkpoint"));
   return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
 }
 
 static void mark_decayed(tt_trainer *t) {
-  int64_t first = t->segment[t->comm->rank], end = t->segment[t->comm->rank + 1];
-  for (int k = 0; k < t->parameters->count; k++) {
-    const tt_parameter *p = &t->parameters->list[k];
-    for (int64_t i = p->offset > first ? p->offset : first; i < p->offset + p->count && i < end; i++)
-      t->decayed[i - first] = p->decayed;
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    for (int64_t at = s->first, end = s->first + s->count; at < end;) {
+      tt_run_of_elements run = tt_parameters_run(t->parameters, at, end);
+      memset(t->decayed + s->own + (at - s->first), t->parameters->list[run.index].decayed,
+             (size_t)run.count);
+      at += run.count;
+    }
   }
 }
 
 tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
+  int tensor = config->parallel.tensor;
   *t = (tt_trainer){.comm = comm, .config = config, .ops = tt_ops_cpu(config->train.precision)};
-  tt_status status = t->ops != NULL ? check_ranks(comm, config) : TT_ERR_UNSUPPORTED;
-  if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops);
-  TT_TRY(tt_comm_agree(comm, status));
+  TT_TRY(tt_comm_agree(comm, t->ops != NULL ? TT_OK : TT_ERR_UNSUPPORTED));
   TT_TRY(check_same(t));
+  tt_status status = tt_mesh_make(&t->mesh, comm, tensor > 1 ? tensor : 1);
+  if (status == TT_OK) status = check_ranks(t);
+  if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);
+  TT_TRY(tt_comm_agree(comm, status));
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);
   t->parameters = tt_model_parameters(t->model);
   return TT_OK;
@@ -128,7 +139,8 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
 double tt_trainer_bytes(const tt_trainer *t) {
   // whole: weights, the tree, maybe the spare array; a rank's segment of both moments
   double whole = 1 + tt_tree_levels(own_leaves(t)) + needs_spare(t) + 2.0 / t->comm->size;
-  return sizeof(float) * ((double)t->parameters->total * whole + (double)tt_comm_tree_scratch(t->comm));
+  return sizeof(float) *
+         ((double)t->parameters->total * whole + (double)tt_comm_tree_scratch(&t->mesh.whole));
 }
 
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
@@ -144,14 +156,27 @@ void tt_trainer_free(tt_trainer *t) {
   tt_tree_free(&t->tree);
   tt_batch_free(&t->batch);
   tt_work_free(&t->work);
-  void *all[] = {t->weights, t->segment, t->elements, t->blocks,  t->own_squares, t->squares,
-                 t->spare,   t->moment1, t->moment2,  t->decayed, t->exchange,    t->state.config};
+  tt_shards_free(&t->shards);
+  tt_mesh_free(&t->mesh);
+  void *all[] = {t->weights, t->blocks,  t->squares,  t->spare,       t->moment1,
+                 t->moment2, t->decayed, t->exchange, t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }
 
-tt_status tt_trainer_gather(const tt_trainer *t, const float *segment, float *all) {
-  return tt_comm_gather_all_v(t->comm, segment, all, t->elements, sizeof(float));
+tt_status tt_trainer_gather(const tt_trainer *t, const float *own, float *all) {
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    TT_TRY(tt_comm_gather_all_v(s->ranks, own + s->own, all + s->segment[0], s->counts, sizeof(float)));
+  }
+  return TT_OK;
+}
+
+static void keep_own(const tt_trainer *t, const float *all, float *own) {
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    memcpy(own + s->own, all + s->first, (size_t)s->count * sizeof *own);
+  }
 }
 
 // Arrays for the whole moments: free between updates, or the moments themselves where a rank has them whole.
@@ -177,8 +202,6 @@ tt_status tt_trainer_save(tt_trainer *t, const char *path) {
 // Rank 0 reads and hands out what it read; a rank keeps its own segment of the moments.
 tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   size_t bytes = (size_t)t->parameters->total * sizeof(float);
-  size_t own = (size_t)t->elements[t->comm->rank] * sizeof(float);
-  int64_t first = t->segment[t->comm->rank];
   float *moment1, *moment2;
   borrow_moments(t, &moment1, &moment2);
   tt_progress_state state = {0};
@@ -192,8 +215,8 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   if (t->comm->size > 1) {
     TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));
     TT_TRY(tt_comm_broadcast(t->comm, moment2, bytes, 0));
-    memcpy(t->moment1, moment1 + first, own);
-    memcpy(t->moment2, moment2 + first, own);
+    keep_own(t, moment1, t->moment1);
+    keep_own(t, moment2, t->moment2);
   }
   char *config = state.config; // NULL but on rank 0, whose pointer means nothing to the others
   TT_TRY(tt_comm_broadcast(t->comm, &state, sizeof state, 0));

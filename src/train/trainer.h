@@ -8,25 +8,25 @@
 #include "model/model.h"
 #include "train/checkpoint.h"
 #include "train/losses.h"
+#include "train/shards.h"
 #include "train/tree.h"
 #include "train/work.h"
 
-enum { TT_BLOCK = 65536 }; // elements a block of the gradient norm; segments of ranks are whole blocks
-
 typedef struct {
-  const tt_comm *comm;
+  const tt_comm *comm; // the world
+  tt_mesh mesh;
   const tt_config *config;
   const tt_ops *ops;
   tt_model *model;
   const tt_parameters *parameters;
-  float *weights;                // all parameters, the same on every rank
-  int64_t *segment;              // (size + 1): rank r owns elements segment[r] .. segment[r+1]-1
-  int64_t *elements, *blocks;    // (size) elements and TT_BLOCKs of each rank's segment
-  double *own_squares, *squares; // sums of squares of the own blocks, and of all
-  float *moment1, *moment2;      // of the own segment
-  uint8_t *decayed;              // weight decay applies, own segment
-  float *exchange;               // scratch of the reduction
-  tt_tree tree;                  // gradients
+  float *weights;           // all that this rank's tensor place holds
+  tt_shards shards;         // which of it this rank owns
+  int64_t *blocks;          // (ranks) TT_BLOCKs that each rank of mesh.whole owns
+  double *squares;          // sums of squares: of the own blocks, then of all ranks' blocks
+  float *moment1, *moment2; // (shards.own)
+  uint8_t *decayed;         // (shards.own) weight decay applies
+  float *exchange;          // scratch of the reduction
+  tt_tree tree;             // gradients
   float *spare;   // (parameters->total) second array for whole moments, where the tree has one only; or NULL
   tt_batch batch; // packed piece, reused
   tt_work work;   // of the global batch in hand, reused
@@ -65,7 +65,11 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path);
 // Weights only, from another run's checkpoint.
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path);
 
-// Collective: strings the ranks' segments together into `all` (parameters->total floats, on every rank).
-tt_status tt_trainer_gather(const tt_trainer *t, const float *segment, float *all);
+// TT_BLOCKs of bucket k that rank r of mesh.whole owns.
+int64_t tt_trainer_blocks(const tt_trainer *t, int k, int r);
+
+// Collective: strings what the ranks own (shards.own floats here) together into `all` (parameters->total
+// floats, on every rank).
+tt_status tt_trainer_gather(const tt_trainer *t, const float *own, float *all);
 
 #endif

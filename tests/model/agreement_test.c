@@ -137,7 +137,7 @@ static void step(tt_model *m, const float *w, const tt_batch *b, result *r) {
 
 static tt_model *model_make(const config *c, const tt_ops *ops) {
   tt_model *m;
-  assert_int_equal(tt_model_create(&m, &c->model, ops), TT_OK);
+  assert_int_equal(tt_model_create(&m, &c->model, ops, NULL), TT_OK);
   return m;
 }
 

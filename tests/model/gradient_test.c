@@ -72,7 +72,7 @@ static int setup(void **state) {
                                   .pair_dropout = 0.25,
                                   .movement_dropout = 0.2};
   fixture *f = calloc(1, sizeof *f);
-  assert_int_equal(tt_model_create(&f->model, &config, tt_ops_cpu(TT_FP32)), TT_OK);
+  assert_int_equal(tt_model_create(&f->model, &config, tt_ops_cpu(TT_FP32), NULL), TT_OK);
   f->parameters = tt_model_parameters(f->model);
   size_t n = (size_t)f->parameters->total;
   f->weights = calloc(n, sizeof(float)), f->gradient = calloc(n, sizeof(float));

@@ -14,7 +14,7 @@ static void *room(size_t count, size_t size) {
 void runner_start(runner *r, hid_t file, tt_precision precision) {
   *r = (runner){.ops = tt_ops_cpu(precision)};
   tt_model_config config = padded_config(file);
-  if (!r->ops || tt_model_create(&r->model, &config, r->ops) != TT_OK) {
+  if (!r->ops || tt_model_create(&r->model, &config, r->ops, NULL) != TT_OK) {
     fprintf(stderr, "%s\n", tt_error_message());
     exit(2);
   }

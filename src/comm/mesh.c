@@ -1,0 +1,42 @@
+#include "comm/mesh.h"
+
+#include <stdbool.h>
+
+#include "comm/check.h"
+
+static void split(const tt_comm *world, int color, int key, tt_comm *part) {
+  TT_MPI(world, MPI_Comm_split(world->mpi, color, key, &part->mpi));
+  TT_MPI(world, MPI_Comm_set_errhandler(part->mpi, MPI_ERRORS_RETURN));
+  TT_MPI(world, MPI_Comm_rank(part->mpi, &part->rank));
+  TT_MPI(world, MPI_Comm_size(part->mpi, &part->size));
+}
+
+static bool is_power_of_two(int n) {
+  return n > 0 && (n & (n - 1)) == 0;
+}
+
+tt_status tt_mesh_make(tt_mesh *mesh, const tt_comm *world, int tensor) {
+  *mesh = (tt_mesh){.world = *world,
+                    .tensor = {MPI_COMM_NULL, 0, 1},
+                    .data = {MPI_COMM_NULL, 0, 1},
+                    .whole = {MPI_COMM_NULL, 0, 1}};
+  if (!is_power_of_two(world->size))
+    return tt_fail(TT_ERR_CONFIG, "%d ranks are no power of two; start 1, 2, 4, 8 ... ranks", world->size);
+  if (!is_power_of_two(tensor) || tensor > world->size)
+    return tt_fail(TT_ERR_CONFIG,
+                   "parallel.tensor = %d does not divide %d ranks: start a multiple of it, or set a power of "
+                   "two up to %d",
+                   tensor, world->size, world->size);
+  int data = world->size / tensor, group = world->rank / tensor, place = world->rank % tensor;
+  split(world, group, place, &mesh->tensor);
+  split(world, place, group, &mesh->data);
+  split(world, 0, place * data + group, &mesh->whole);
+  return TT_OK;
+}
+
+void tt_mesh_free(tt_mesh *mesh) {
+  tt_comm *own[] = {&mesh->tensor, &mesh->data, &mesh->whole};
+  for (int k = 0; k < 3; k++)
+    if (own[k]->size && own[k]->mpi != MPI_COMM_NULL) MPI_Comm_free(&own[k]->mpi);
+  *mesh = (tt_mesh){0};
+}

@@ -1,0 +1,35 @@
+// Who owns what of the parameters: optimizer state is split over the ranks that hold the same parameters
+// (ZeRO stage 1, Rajbhandari et al., arXiv 1910.02054), and so is the work on checkpoints.
+//
+// Each bucket is cut into blocks of TT_BLOCK elements, and each rank of the bucket's ranks owns consecutive
+// blocks of it, as evenly as they go; any number of parameters, any number of ranks.
+#ifndef TT_TRAIN_SHARDS_H
+#define TT_TRAIN_SHARDS_H
+
+#include "comm/mesh.h"
+#include "model/parameters.h"
+
+enum { TT_BLOCK = 8192 }; // elements; the gradient norm is summed block by block
+
+typedef struct {
+  const tt_comm *ranks; // that share the bucket: mesh->data if it is split over the tensor group, else
+                        // mesh->whole
+  int64_t *segment; // (ranks->size + 1): rank r of them owns places segment[r] .. segment[r+1]-1 of the flat
+                    // array
+  int64_t *counts;  // (ranks->size): elements of each segment
+  int64_t first, count; // the own segment in the flat array
+  int64_t own;          // place of the own segment among all that this rank owns
+} tt_shard;
+
+typedef struct {
+  int count;
+  tt_shard *list; // one a bucket
+  int64_t own;    // elements that this rank owns, all buckets
+  int64_t own_blocks;
+} tt_shards;
+
+// `mesh` and `parameters` must outlive *shards. TT_ERR_MEMORY.
+tt_status tt_shards_make(tt_shards *shards, const tt_mesh *mesh, const tt_parameters *parameters);
+void tt_shards_free(tt_shards *shards);
+
+#endif
