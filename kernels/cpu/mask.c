@@ -15,6 +15,8 @@ tt_mask_stream TT_CPU(mask_stream_of)(const tt_dropout *d, uint64_t sample) {
   return (tt_mask_stream){.key = tt_stream(d->seed, d->step, sample),
                           .c0 = d->layer * 16 + d->site,
                           .threshold = threshold,
+                          .first_head = d->first,
+                          .first_block = d->first / TT_MASK_WORDS,
                           .scale = (float)(65536.0 / (65536.0 - threshold))};
 }
 
@@ -107,7 +109,8 @@ void TT_CPU(mask_head)(const tt_mask_stream *stream, int head, int length, float
   float tile[TT_MASK_BLOCKS * TT_MASK_WORDS] __attribute__((aligned(64)));
   int blocks = (length + TT_MASK_WORDS - 1) / TT_MASK_WORDS,
       rows = TT_MASK_BLOCKS / blocks; // whole rows a tile
-  for (int b = 0; b < TT_MASK_BLOCKS; b++) c1[b] = (uint32_t)head, c3[b] = (uint32_t)(b % blocks);
+  for (int b = 0; b < TT_MASK_BLOCKS; b++)
+    c1[b] = stream->first_head + (uint32_t)head, c3[b] = (uint32_t)(b % blocks);
   for (int i = 0; i < length; i += rows) {
     int taken = length - i < rows ? length - i : rows;
     for (int b = 0; b < taken * blocks; b++) c2[b] = (uint32_t)(i + b / blocks);
@@ -125,12 +128,13 @@ static void draw_line(const tt_mask_stream *stream, uint32_t c1, uint32_t c2, in
   for (int done = 0; done < blocks; done += TT_MASK_BLOCKS) {
     int taken = blocks - done < TT_MASK_BLOCKS ? blocks - done : TT_MASK_BLOCKS, whole = (taken + 7) / 8 * 8;
     for (int b = 0; b < whole; b++)
-      i[b] = c1, j[b] = c2, block[b] = (uint32_t)(first / TT_MASK_WORDS + done + b);
+      i[b] = c1, j[b] = c2, block[b] = stream->first_block + (uint32_t)(first / TT_MASK_WORDS + done + b);
     TT_CPU(mask_draw)(stream, taken, i, j, block, mask + done * TT_MASK_WORDS);
   }
 }
 
 tt_mask_rows TT_CPU(mask_rows)(const tt_drop *drop, tt_dropout dropout, int columns, float *factors) {
+  assert(dropout.probability == 0 || dropout.first % TT_MASK_WORDS == 0);
   if (dropout.probability == 0)
     for (int c = 0; c < columns; c++) factors[c] = 1.0f;
   return (tt_mask_rows){

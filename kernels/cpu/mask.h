@@ -11,6 +11,7 @@ enum { TT_MASK_BLOCKS = 128, TT_MASK_WORDS = 8 }; // blocks a tile, elements a b
 typedef struct {
   uint64_t key;
   uint32_t c0, threshold;
+  uint32_t first_head, first_block; // global numbers of the call's first head, of its first channels' block
   float scale;
 } tt_mask_stream;
 
@@ -21,7 +22,7 @@ tt_mask_stream TT_CPU(mask_stream_of)(const tt_dropout *d, uint64_t sample);
 void TT_CPU(mask_draw)(const tt_mask_stream *stream, int count, const uint32_t *c1, const uint32_t *c2,
                        const uint32_t *c3, float *mask);
 
-// mask (length, length): a head's factors for attention probabilities (i, j).
+// mask (length, length): the factors of the call's head `head` for attention probabilities (i, j).
 void TT_CPU(mask_head)(const tt_mask_stream *stream, int head, int length, float *mask);
 
 // The factors of rows, one row after the other.

@@ -30,9 +30,9 @@ double *tt_reference_zeros(tt_reference_room *room, int64_t count); // set to 0
 void tt_reference_add(const double *sums, int64_t count, float *to);
 
 // ---- dropout: the factor of one element, 0 or 1 / (1 - probability) ----
-// channel e of a token or pair row
+// the call's channel e of a token or pair row
 double tt_reference_keep(const tt_drop *drop, int64_t row, int e);
-// attention probability (head, i, j)
+// attention probability (head, i, j), the call's head
 double tt_reference_keep_head(const tt_dropout *d, uint64_t sample, int head, int i, int j);
 
 // ---- one row of a linear map, W (out, in) ----

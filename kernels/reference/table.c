@@ -78,6 +78,7 @@ static double keep(const tt_dropout *d, uint64_t sample, uint32_t c1, uint32_t c
 double tt_reference_keep(const tt_drop *drop, int64_t row, int e) {
   const tt_batch *b = drop->batch;
   int m = 0;
+  e += (int)drop->dropout.first;
   if (drop->dropout.probability == 0) return 1;
   if (drop->rows == TT_ROWS_TOKENS) {
     m = b->token_molecule[row];
@@ -89,5 +90,5 @@ double tt_reference_keep(const tt_drop *drop, int64_t row, int e) {
 }
 
 double tt_reference_keep_head(const tt_dropout *d, uint64_t sample, int head, int i, int j) {
-  return keep(d, sample, (uint32_t)head, (uint32_t)i, j);
+  return keep(d, sample, d->first + (uint32_t)head, (uint32_t)i, j);
 }

@@ -20,10 +20,14 @@
 // with (c1, c2) = (i, j) for token rows (j = 0) and pair rows, (0, j) for pairs that share the mask over i,
 // and (head, i) for attention probabilities. Dropped when word < t, t = round(probability * 65536); kept ones
 // are scaled by 65536 / (65536 - t). i and j count from the virtual node (0). probability 0: the identity.
+//
+// A call may have a part of the heads or channels alone (a rank of a tensor group): `first` is the global
+// number of its first one, so head is first + its own head, and e is first + its own channel. 0 where all are
+// there. Of channels `first` must be a multiple of 8: a mask is drawn eight channels at a time.
 typedef struct {
   double probability;
   uint64_t seed, step;
-  uint32_t layer, site;
+  uint32_t layer, site, first;
 } tt_dropout;
 
 typedef enum { TT_ROWS_TOKENS, TT_ROWS_PAIRS, TT_ROWS_PAIRS_SHARED } tt_rows;
@@ -64,7 +68,8 @@ typedef struct {
 enum { TT_MOST_MAPS = 3 };
 
 // A feed-forward branch: dropout(W2 inner_dropout(GELU(W1 LN(x) + b1)) + b2), W1 (hidden, dim), W2 (dim,
-// hidden). Both dropouts are drawn for the rows of `drop`, which do not share masks.
+// hidden). Both dropouts are drawn for the rows of `drop`, which do not share masks; inner.first counts
+// hidden channels.
 typedef struct {
   tt_drop drop;
   tt_dropout inner;

@@ -74,7 +74,7 @@ enum {
 };
 
 static inline tt_dropout tt_site(const tt_pass *p, double probability, int layer, int site) {
-  return (tt_dropout){p->dropout ? probability : 0, p->seed, p->step, (uint32_t)layer, (uint32_t)site};
+  return (tt_dropout){p->dropout ? probability : 0, p->seed, p->step, (uint32_t)layer, (uint32_t)site, 0};
 }
 
 static inline void tt_enter(const tt_pass *p, tt_part part) {

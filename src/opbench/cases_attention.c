@@ -84,6 +84,7 @@ static const tt_op_shape values_shapes[] = {
     {.heads = 3, .head_dim = 7},
     {.heads = 3, .head_dim = 7, .dropout = 0.25},
     {.molecules = TT_OP_SEVEN, .heads = 4, .head_dim = 16, .dropout = 0.1},
+    {.heads = 2, .head_dim = 5, .dropout = 0.25, .first_dropped = 3}, // two heads of a tensor group
     {.molecules = TT_OP_REAL, .heads = 2, .head_dim = 16, .dropout = 0.1, .only_test = true},
 };
 static const tt_op_shape values_real[] = {

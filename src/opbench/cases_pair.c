@@ -50,7 +50,7 @@ static double outer_flops(const tt_op_case *c) {
 static const tt_op_shape outer_shapes[] = {
     {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_PAIRS, .dim = 1, .hidden = 1},
     {.kind = TT_ROWS_PAIRS, .dim = 11, .hidden = 5},
-    {.kind = TT_ROWS_PAIRS, .dim = 11, .hidden = 5, .dropout = 0.25},
+    {.kind = TT_ROWS_PAIRS, .dim = 11, .hidden = 5, .dropout = 0.25, .first_dropped = 24},
     {.kind = TT_ROWS_PAIRS, .dim = 32, .hidden = 8, .dropout = 0.1, .in_place = true},
     {.kind = TT_ROWS_PAIRS, .dim = 33, .hidden = 16, .no_residual = true, .only_test = true},
     {.molecules = TT_OP_SEVEN,
@@ -177,7 +177,7 @@ static double out_flops(const tt_op_case *c) {
 static const tt_op_shape out_shapes[] = {
     {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_PAIRS_SHARED, .dim = 3, .hidden = 3, .dropout = 0.25},
     {.kind = TT_ROWS_PAIRS_SHARED, .dim = 21, .hidden = 5},
-    {.kind = TT_ROWS_PAIRS_SHARED, .dim = 21, .hidden = 5, .dropout = 0.25},
+    {.kind = TT_ROWS_PAIRS_SHARED, .dim = 21, .hidden = 5, .dropout = 0.25, .first_dropped = 16},
     {.kind = TT_ROWS_PAIRS_SHARED, .dim = 32, .hidden = 16, .dropout = 0.25, .in_place = true},
     {.kind = TT_ROWS_PAIRS_SHARED, .dim = 75, .hidden = 64, .no_residual = true, .only_test = true},
     {.molecules = TT_OP_SEVEN,

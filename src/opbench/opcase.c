@@ -150,7 +150,12 @@ void tt_op_forward_only(tt_op_case *c, int slot) {
 void tt_op_rows(tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   c->rows = s->kind == TT_ROWS_TOKENS ? c->batch->tokens : c->batch->pairs;
-  tt_dropout d = {.probability = s->dropout, .seed = 0x123456789ABCDEF, .step = 77, .layer = 3, .site = 2};
+  tt_dropout d = {.probability = s->dropout,
+                  .seed = 0x123456789ABCDEF,
+                  .step = 77,
+                  .layer = 3,
+                  .site = 2,
+                  .first = (uint32_t)s->first_dropped};
   c->drop = (tt_drop){c->batch, s->kind, d};
   d.probability = s->inner_dropout, d.site = 5;
   c->inner = (tt_drop){c->batch, s->kind, d};
@@ -245,8 +250,10 @@ void tt_op_describe(const tt_op_case *c, char *text, size_t size) {
   const struct {
     const char *name;
     int value;
-  } numbers[] = {{"in", s->in},       {"out", s->out},           {"dim", s->dim},    {"hidden", s->hidden},
-                 {"heads", s->heads}, {"head_dim", s->head_dim}, {"first", s->first}};
+  } numbers[] = {{"in", s->in},       {"out", s->out},
+                 {"dim", s->dim},     {"hidden", s->hidden},
+                 {"heads", s->heads}, {"head_dim", s->head_dim},
+                 {"first", s->first}, {"dropped from", s->first_dropped}};
   for (size_t k = 0; k < sizeof numbers / sizeof *numbers && used < size; k++)
     if (numbers[k].value != 0) SAY(", %s %d", numbers[k].name, numbers[k].value);
   for (int k = 0; k < TT_MOST_MAPS && used < size; k++)

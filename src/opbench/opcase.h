@@ -29,6 +29,7 @@ typedef struct {
   int in, out, dim, hidden, heads, head_dim, first;
   int outs[TT_MOST_MAPS];
   double dropout, inner_dropout;
+  int first_dropped; // tt_dropout.first: of both dropouts
   double weights[2]; // of losses
   bool no_bias, no_residual, in_place, accumulate, no_dx;
   bool extreme;   // values that overflow a careless implementation
