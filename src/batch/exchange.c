@@ -175,6 +175,7 @@ tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int cou
   b->count = count;
   memset(b->samples, 0, (size_t)count * sizeof(tt_sample *));
 
+  tt_comm_count_as(comm, TT_TRAFFIC_RECORDS);
   // Each collective is followed by an agreement before the next, so that a rank that failed leaves none
   // waiting.
   tt_status status = tt_comm_gather_all_v(comm, reading->entries, p->entries, counts, sizeof *p->entries);

@@ -10,6 +10,16 @@
 
 int64_t tt_comm_piece_bytes = (int64_t)1 << 30;
 
+static tt_traffic process_traffic;
+
+void tt_comm_count_as(const tt_comm *comm, tt_traffic_kind kind) {
+  if (comm->traffic) comm->traffic->now = kind;
+}
+
+void tt_comm_count(const tt_comm *comm, int64_t bytes) {
+  if (comm->traffic) comm->traffic->sent[comm->traffic->now] += bytes;
+}
+
 _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *call, const char *file,
                                    int line) {
   char why[MPI_MAX_ERROR_STRING] = "unknown error";
@@ -21,7 +31,7 @@ _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *ca
 }
 
 tt_status tt_comm_start(tt_comm *comm) {
-  *comm = (tt_comm){MPI_COMM_NULL, 0, 1};
+  *comm = (tt_comm){MPI_COMM_NULL, 0, 1, &process_traffic};
   // Open MPI's own MPI-IO (OMPIO) can hang in collective HDF5 writes: leave ROMIO, whatever its version is
   // called. A user's own choice stands.
   setenv("OMPI_MCA_io", "^ompio", 0);
@@ -125,6 +135,7 @@ static void all_to_all(const tt_comm *comm, const char *send, const int64_t *sen
   }
   for (int k = 1; k < comm->size; k++) {
     int to = (comm->rank + k) % comm->size;
+    tt_comm_count(comm, send_bytes[to]);
     for (int64_t at = 0; at < send_bytes[to]; at += tt_comm_piece_bytes)
       TT_MPI(comm, MPI_Isend(send + send_at[to] + at, piece_at(send_bytes[to], at), MPI_BYTE, to, 0,
                              comm->mpi, &requests[count++]));
@@ -159,6 +170,7 @@ tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receiv
                              size_t size) {
   size_t bytes = count * size;
   if ((int64_t)bytes <= tt_comm_piece_bytes) {
+    tt_comm_count(comm, (int64_t)bytes * (comm->size - 1));
     TT_MPI(comm, MPI_Allgather(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE, comm->mpi));
     return TT_OK;
   }

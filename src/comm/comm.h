@@ -6,11 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "comm/traffic.h"
 #include "core/status.h"
 
 typedef struct {
   MPI_Comm mpi;
   int rank, size;
+  tt_traffic *traffic; // of this process: one table, whatever copies and parts there are of the ranks. NULL:
+                       // nothing is counted
 } tt_comm;
 
 // Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks.
@@ -31,16 +34,26 @@ tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 // For a rank that fails where the others cannot know: prints its message and ends the whole job with code 1.
 _Noreturn void tt_comm_abort(const tt_comm *comm);
 
+// The functions below that say "counts" add what they send to other ranks to the kind that is on, which this
+// turns on. In bytes, with n ranks: see each function.
+void tt_comm_count_as(const tt_comm *comm, tt_traffic_kind kind);
+
+// Adds to it; for the functions of this room.
+void tt_comm_count(const tt_comm *comm, int64_t bytes);
+
 // Collective: receive[r * count ..] = what rank r passed. Elements of `size` bytes.
+// Counts (n - 1) * count * size.
 tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receive, size_t count, size_t size);
 
 // Same with a count per rank: receive holds sum(counts) elements in rank order; counts known to all. `send`
 // may be the rank's own place in `receive`: then nothing of its own is copied.
+// Counts (n - 1) * counts[rank] * size.
 tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
                                size_t size);
 
 // Collective: sends send_counts[r] bytes to each rank r from consecutive places of `send`; *receive
 // (malloc'ed here, caller frees) gets the bytes from rank 0, 1, ... with receive_counts[r] each.
+// Counts the sum of send_counts[r] over the other ranks.
 tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t *send_counts, void **receive,
                            int64_t *receive_counts);
 
@@ -51,7 +64,8 @@ tt_status tt_comm_barrier(const tt_comm *comm);
 // elements segment[r] .. segment[r+1]-1 and gets there, in `partial` itself, the sum over all ranks in the
 // fixed binary tree: ranks 0+1, 2+3, ... first, then pairs of those. What it holds for other ranks stays.
 // Same bytes on the wire as a reduce-scatter, in parts, so that a part is added while it is in cache and the
-// next one travels. TT_ERR_ARGUMENT unless the ranks are a power of two.
+// next one travels: counts 4 * (segment[n] - segment[0] - the own elements). TT_ERR_ARGUMENT unless the ranks
+// are a power of two.
 tt_status tt_comm_tree_reduce(const tt_comm *comm, float *partial, const int64_t *segment, float *scratch);
 
 // Floats of `scratch` that this takes.

@@ -9,6 +9,7 @@ static void split(const tt_comm *world, int color, int key, tt_comm *part) {
   TT_MPI(world, MPI_Comm_set_errhandler(part->mpi, MPI_ERRORS_RETURN));
   TT_MPI(world, MPI_Comm_rank(part->mpi, &part->rank));
   TT_MPI(world, MPI_Comm_size(part->mpi, &part->size));
+  part->traffic = world->traffic;
 }
 
 static bool is_power_of_two(int n) {
@@ -17,9 +18,9 @@ static bool is_power_of_two(int n) {
 
 tt_status tt_mesh_make(tt_mesh *mesh, const tt_comm *world, int tensor) {
   *mesh = (tt_mesh){.world = *world,
-                    .tensor = {MPI_COMM_NULL, 0, 1},
-                    .data = {MPI_COMM_NULL, 0, 1},
-                    .whole = {MPI_COMM_NULL, 0, 1}};
+                    .tensor = {MPI_COMM_NULL, 0, 1, NULL},
+                    .data = {MPI_COMM_NULL, 0, 1, NULL},
+                    .whole = {MPI_COMM_NULL, 0, 1, NULL}};
   if (!is_power_of_two(world->size))
     return tt_fail(TT_ERR_CONFIG, "%d ranks are no power of two; start 1, 2, 4, 8 ... ranks", world->size);
   if (!is_power_of_two(tensor) || tensor > world->size)

@@ -11,8 +11,8 @@ typedef struct {
   tt_comm data;   // the ranks with the own tensor place, which hold the same share of the split parameters;
                   // rank: data place
   tt_comm whole;  // all ranks, tensor place first: rank = tensor place * data ranks + data place. A binary
-                 // tree over them sums the data ranks before the tensor places, so that what it gives does
-                 // not depend on the number of data ranks
+                  // tree over them sums the data ranks before the tensor places, so that what it gives does
+                  // not depend on the number of data ranks
 } tt_mesh;
 
 // Collective. TT_ERR_CONFIG unless both the ranks and `tensor` are powers of two and tensor <= ranks. With

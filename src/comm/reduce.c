@@ -51,6 +51,7 @@ static void post(reduction *d, int64_t k) {
   for (int distance = 1; distance < comm->size; distance++) {
     int to = (comm->rank + distance) % comm->size;
     int64_t floats = part_count(d, to, k);
+    tt_comm_count(comm, floats * (int64_t)sizeof(float));
     if (floats)
       TT_MPI(comm, MPI_Isend(d->partial + d->segment[to] + k * d->part, (int)floats, MPI_FLOAT, to, 0,
                              comm->mpi, &request[count++]));

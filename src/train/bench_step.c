@@ -58,6 +58,7 @@ static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, 
   tt_progress_state before = t->state;
   TT_TRY(tt_comm_barrier(t->comm));
   memset(watch->seconds, 0, sizeof watch->seconds);
+  memset(t->comm->traffic->sent, 0, sizeof t->comm->traffic->sent);
   double faults = page_faults(), begun = tt_now();
   watch->since = begun;
   for (int64_t k = 0; k < steps; k++) TT_TRY(update(t, loader, r));
@@ -65,6 +66,7 @@ static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, 
   r->seconds = tt_now() - begun;
   r->page_faults = page_faults() - faults;
   memcpy(r->part_seconds, watch->seconds, sizeof r->part_seconds);
+  memcpy(r->sent_all, t->comm->traffic->sent, sizeof r->sent_all);
   r->steps = steps;
   r->molecules = (int64_t)(t->state.samples - before.samples);
   r->atoms = (int64_t)(t->state.atoms - before.atoms);
@@ -103,6 +105,22 @@ static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
   return status;
 }
 
+static tt_status combine_traffic(const tt_comm *comm, tt_bench_step *r) {
+  int64_t mine[TT_TRAFFIC_KINDS], *all = NULL;
+  memcpy(mine, r->sent_all, sizeof mine);
+  TT_TRY(tt_comm_agree(
+      comm, tt_alloc(&all, (size_t)comm->size * TT_TRAFFIC_KINDS, sizeof *all, "the ranks' traffic")));
+  tt_status status = tt_comm_gather_all(comm, mine, all, TT_TRAFFIC_KINDS, sizeof *all);
+  memset(r->sent_all, 0, sizeof r->sent_all);
+  for (int k = 0; status == TT_OK && k < comm->size * TT_TRAFFIC_KINDS; k++) {
+    int kind = k % TT_TRAFFIC_KINDS;
+    r->sent_all[kind] += all[k];
+    if (all[k] > r->sent_largest[kind]) r->sent_largest[kind] = all[k];
+  }
+  free(all);
+  return status;
+}
+
 static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t steps, tt_bench_step *r) {
   tt_loader *loader = NULL;
   double before = 0, after = 0;
@@ -112,6 +130,7 @@ static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t ste
   if (status == TT_OK) status = timed_updates(t, loader, steps, r);
   if (status == TT_OK) status = sgemm_rate(t, &after);
   if (status == TT_OK) status = combine(t->comm, (before + after) / 2, r);
+  if (status == TT_OK) status = combine_traffic(t->comm, r);
   tt_loader_free(loader);
   return status;
 }

@@ -16,6 +16,8 @@ typedef struct {
   double peak_fraction;                   // executed FLOP/s over that
   double memory_largest, memory_sum;      // bytes: peak resident memory of the largest rank, and of all
   double page_faults; // of the timed updates, all ranks: memory touched for the first time
+  int64_t sent_all[TT_TRAFFIC_KINDS], sent_largest[TT_TRAFFIC_KINDS]; // bytes to other ranks during the timed
+                                                                      // updates: all ranks, the largest rank
   int64_t parameters;
   char store_digest[33];
   int64_t lengths[TT_LENGTH_BINS]; // molecules with 8k .. 8k+7 atoms; the last is open

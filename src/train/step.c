@@ -54,6 +54,7 @@ static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, tt_
 
 // Collective: every molecule's losses on every rank, in batch order.
 static tt_status gather_losses(const tt_trainer *t, const tt_global_batch *b, tt_work *w) {
+  tt_comm_count_as(t->comm, TT_TRAFFIC_LOSSES);
   TT_TRY(tt_comm_gather_all_v(t->comm, w->own, w->all, w->counts, sizeof *w->all));
   for (int i = 0; i < b->count; i++) w->sorted[w->all[i].batch_index] = w->all[i];
   return TT_OK;
@@ -111,6 +112,7 @@ static void own_squares(const tt_trainer *t, double *to) {
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
   double *own = t->squares, *all = own + t->shards.own_blocks, sum = 0;
   own_squares(t, own);
+  tt_comm_count_as(t->comm, TT_TRAFFIC_NORMS);
   TT_TRY(tt_comm_gather_all_v(&t->mesh.whole, own, all, t->blocks, sizeof *all));
   for (int k = 0; k < t->shards.count; k++) {
     const double *rank = all;
@@ -136,6 +138,7 @@ static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
 
 // Every rank gets the new weights from their owners.
 static tt_status share_weights(const tt_trainer *t) {
+  tt_comm_count_as(t->comm, TT_TRAFFIC_WEIGHTS);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *s = &t->shards.list[k];
     TT_TRY(tt_comm_gather_all_v(s->ranks, t->weights + s->first, t->weights + s->segment[0], s->counts,
@@ -146,6 +149,7 @@ static tt_status share_weights(const tt_trainer *t) {
 
 // Every rank gets its own shards' sum over all leaves.
 static tt_status reduce_gradients(const tt_trainer *t) {
+  tt_comm_count_as(t->comm, TT_TRAFFIC_GRADIENTS);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *s = &t->shards.list[k];
     TT_TRY(tt_comm_tree_reduce(s->ranks, tt_tree_root(&t->tree), s->segment, t->exchange));
@@ -184,6 +188,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   TT_TRY(gradient_norm(t, &u->gradient_norm));
   TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));
   TT_TRY(apply(t, u));
+  tt_comm_count_as(t->comm, TT_TRAFFIC_OTHER);
   enter(t, TT_PART_OTHER);
   t->state.step++;
   t->state.samples += (uint64_t)b->count;
@@ -226,6 +231,7 @@ static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_fun
     TT_TRY(gather_losses(t, b, w));
     for (int i = 0; i < b->count; i++) tt_loss_sums_add(&sums, &w->sorted[i], &t->config->train);
   }
+  tt_comm_count_as(t->comm, TT_TRAFFIC_OTHER);
   *losses = tt_loss_means(&sums, &t->config->train);
   return TT_OK;
 }

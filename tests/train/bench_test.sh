@@ -14,6 +14,12 @@ assert abs(r["conformations_per_s"] * seconds - 96) < 1e-6
 assert all(v >= 0 for v in r["ms_per_update_by_part"].values()) and r["ms_per_update_by_part"]["pair FFN"] > 0
 # each rank's parts add up to its own wall clock, which is at most the slowest one's
 assert 0 < sum(r["ms_per_update_by_part"].values()) <= r["ms_per_update"] * 1.000001, r
+sent = r["bytes_sent_per_update"]
+assert sent["losses"]["all_ranks"] == 32 * 40 and sent["other"]["all_ranks"] == 0 and sent["token rows"]["all_ranks"] == 0, sent
+# two ranks: each gradient goes to its owner, unless it is there, and each weight comes back
+assert sent["gradients"]["all_ranks"] == sent["weights"]["all_ranks"] == 4 * r["parameters"], sent
+assert sent["norms"]["all_ranks"] >= 8 * r["parameters"] / 8192 and sent["records"]["all_ranks"] > 0, sent
+assert all(v["all_ranks"] / 2 <= v["largest_rank"] <= v["all_ranks"] for v in sent.values()), sent
 assert 1 < r["reference_flops_per_s"] / r["executed_flops_per_s"] < 4
 assert abs(r["peak_fraction"] - r["executed_flops_per_s"] / r["sgemm_flops_per_s"]) < 1e-12
 atoms, pairs = (r[k] * seconds for k in ("atoms_per_s", "pairs_per_s"))

@@ -144,6 +144,54 @@ static void reduces_in_the_order_of_the_tree(void **state) {
   }
 }
 
+// What the tests above send, counted by hand: each kind alone grows, by what goes to other ranks.
+static void counts_what_it_sends(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    int n = comm.size, me = comm.rank;
+    int64_t expected[TT_TRAFFIC_KINDS] = {0}, counts[64], received[64], segment[65] = {0};
+    tt_comm copy = comm; // counts in the same table
+    memset(comm.traffic->sent, 0, sizeof comm.traffic->sent);
+
+    int mine[5] = {0}, all[5 * 64];
+    tt_comm_count_as(&comm, TT_TRAFFIC_LOSSES);
+    assert_int_equal(tt_comm_gather_all(&copy, mine, all, 5, sizeof *mine), TT_OK);
+    expected[TT_TRAFFIC_LOSSES] = 20 * (n - 1);
+
+    for (int r = 0; r < n; r++)
+      counts[r] = r; // rank 0 sends nothing, rank 3 three ints to each of the others
+    tt_comm_count_as(&copy, TT_TRAFFIC_WEIGHTS);
+    assert_int_equal(tt_comm_gather_all_v(&comm, all, all + 5 * n, (int64_t[64]){0}, sizeof *all), TT_OK);
+    int *varying = calloc((size_t)n * (size_t)n, sizeof *varying);
+    assert_int_equal(tt_comm_gather_all_v(&comm, all, varying, counts, sizeof *all), TT_OK);
+    free(varying);
+    expected[TT_TRAFFIC_WEIGHTS] = 4 * me * (n - 1);
+
+    char bytes[64 * 10] = {0};
+    void *receive = NULL;
+    for (int r = 0; r < n; r++) counts[r] = r == me ? 10 : r; // what a rank sends itself does not count
+    tt_comm_count_as(&comm, TT_TRAFFIC_RECORDS);
+    assert_int_equal(tt_comm_exchange(&comm, bytes, counts, &receive, received), TT_OK);
+    free(receive);
+    expected[TT_TRAFFIC_RECORDS] = n * (n - 1) / 2 - me;
+
+    for (int r = 0; r < n; r++) segment[r + 1] = segment[r] + 10 + r; // rank r owns 10 + r elements
+    float *partial = calloc((size_t)segment[n], sizeof *partial);
+    float *scratch = malloc((size_t)tt_comm_tree_scratch(&comm) * sizeof *scratch + 1);
+    tt_comm_count_as(&comm, TT_TRAFFIC_GRADIENTS);
+    assert_int_equal(tt_comm_tree_reduce(&comm, partial, segment, scratch), TT_OK);
+    free(partial), free(scratch);
+    expected[TT_TRAFFIC_GRADIENTS] = 4 * (10 * n + n * (n - 1) / 2 - 10 - me);
+
+    tt_comm_count_as(&comm, TT_TRAFFIC_OTHER);
+    assert_int_equal(tt_comm_agree(&comm, TT_OK), TT_OK);
+    assert_int_equal(tt_comm_broadcast(&comm, bytes, sizeof bytes, 0), TT_OK);
+    assert_int_equal(tt_comm_barrier(&comm), TT_OK);
+    for (int kind = 0; kind < TT_TRAFFIC_KINDS; kind++)
+      assert_int_equal(comm.traffic->sent[kind], expected[kind]);
+  }
+}
+
 // Runs tt_comm_agree with stderr going to a file; *printed gets what this rank wrote there.
 static tt_status agree_and_listen(tt_status status, char *printed, size_t size) {
   fflush(stderr);
@@ -204,10 +252,15 @@ static void leaves_ompio_out(void **state) {
 int main(void) {
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "%s\n", tt_error_message()), 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(starts),           cmocka_unit_test(gathers),
-      cmocka_unit_test(exchanges),        cmocka_unit_test(gathers_varying_counts),
-      cmocka_unit_test(broadcasts),       cmocka_unit_test(reduces_in_the_order_of_the_tree),
-      cmocka_unit_test(agrees),           cmocka_unit_test(exchanges_nothing),
+      cmocka_unit_test(starts),
+      cmocka_unit_test(gathers),
+      cmocka_unit_test(exchanges),
+      cmocka_unit_test(gathers_varying_counts),
+      cmocka_unit_test(broadcasts),
+      cmocka_unit_test(reduces_in_the_order_of_the_tree),
+      cmocka_unit_test(agrees),
+      cmocka_unit_test(exchanges_nothing),
+      cmocka_unit_test(counts_what_it_sends),
       cmocka_unit_test(leaves_ompio_out),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
