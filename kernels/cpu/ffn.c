@@ -111,7 +111,7 @@ void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_
     tt_statistics at = tt_statistics_from(s, row);
     TT_CPU(branch_end_backward)(&p.outer, row, rows, dim, d + row * dim, u);
     activate(&p.inner, row, rows, hidden, h + row * hidden, a, &slope);
-    TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, dsecond.b);
+    if (dsecond.b != NULL) TT_CPU(tile_column_sums)(u, rows, dim, 1.0f, dsecond.b);
     tt_operand du = TT_DENSE(operand_tile)(u, rows, dim);
     TT_DENSE(operand_weight_gradient)
     (rows, dim, hidden, du, TT_DENSE(operand_tile)(a, rows, hidden), dsecond.w, hidden);
@@ -129,6 +129,6 @@ void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_
     TT_DENSE(operand_product)
     (rows, dim, hidden, d_inner, p.first, hidden, NULL, false, tt_target_tile(dz));
     TT_CPU(norm_rows_backward)
-    (tt_view_tile(dz), x + row * dim, rows, dim, f->norm.w, at, true, d + row * dim, dnorm);
+    (tt_view_tile(dz), x + row * dim, rows, dim, f->norm.w, at, !f->branch_only, d + row * dim, dnorm);
   }
 }

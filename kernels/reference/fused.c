@@ -133,7 +133,7 @@ static void ffn_backward(const tt_ffn *f, const float *x, const float *h, tt_sta
     tt_reference_normal(x + r * dim, dim, f->norm, s.mean[r], s.rstd[r], z);
     tt_reference_map_backward(da, z, dim, hidden, f->first.w, dz, dw1, db1);
     tt_reference_normal_backward(dz, x + r * dim, dim, f->norm.w, s.mean[r], s.rstd[r], dy, dgamma, dbeta);
-    tt_reference_add(dy, dim, row);
+    for (int c = 0; c < dim; c++) row[c] = (float)((f->branch_only ? 0 : row[c]) + dy[c]);
   }
   tt_reference_add(dgamma, dim, dnorm.w), tt_reference_add(dbeta, dim, dnorm.b);
   tt_reference_add(dw1, size, dfirst.w), tt_reference_add(db1, hidden, dfirst.b);

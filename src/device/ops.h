@@ -69,13 +69,15 @@ enum { TT_MOST_MAPS = 3 };
 
 // A feed-forward branch: dropout(W2 inner_dropout(GELU(W1 LN(x) + b1)) + b2), W1 (hidden, dim), W2 (dim,
 // hidden). Both dropouts are drawn for the rows of `drop`, which do not share masks; inner.first counts
-// hidden channels.
+// hidden channels. second.b, and its gradient, may be NULL: a part of the hidden channels makes a partial
+// sum, and the bias belongs to the whole.
 typedef struct {
   tt_drop drop;
   tt_dropout inner;
   int64_t rows;
   int dim, hidden;
   tt_weights norm, first, second;
+  bool branch_only; // of the backward: dx goes through the branch alone, not through the residual too
 } tt_ffn;
 
 // The operations, forward and backward, that will use a scratch: LINEAR is linear and linear_residual,
@@ -143,7 +145,7 @@ typedef struct {
   // or NULL (nothing).
   void (*ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s, float *out,
               float *scratch);
-  // d (rows, dim): dout on entry, dx (through the residual and the branch) on return
+  // d (rows, dim): dout on entry, dx (through the residual and the branch, or f->branch_only) on return
   void (*ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
                        tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch);
 

@@ -194,16 +194,17 @@ static void ffn_build(tt_op_case *c) {
   tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
   tt_op_result(c, FFN_MEAN, "mean", c->rows), tt_op_result(c, FFN_RSTD, "rstd", c->rows);
   tt_op_input(c, W1, "w1", size, -0.5, 0.5), tt_op_input(c, B1, "b1", s->hidden, -1, 1);
-  tt_op_input(c, W2, "w2", size, -0.5, 0.5), tt_op_input(c, B2, "b2", s->dim, -1, 1);
-  tt_op_forward_only(c, B1), tt_op_forward_only(c, B2);
+  tt_op_forward_only(c, B1);
+  tt_op_input(c, W2, "w2", size, -0.5, 0.5);
+  if (!s->no_bias) tt_op_input(c, B2, "b2", s->dim, -1, 1), tt_op_forward_only(c, B2);
   tt_op_result(c, H, "h", c->rows * s->hidden);
   tt_op_result(c, FFN_OUT, "out", c->rows * s->dim), tt_op_forward_only(c, FFN_OUT);
   tt_op_seed(c, FFN_DOUT, "dout", FFN_OUT);
-  // the backward always goes through the residual: without one, dx is no gradient of the result
   tt_op_gradient(c, D, "dx", X, false);
   tt_op_gradient(c, FFN_DGAMMA, "dgamma", GAMMA, true), tt_op_gradient(c, FFN_DBETA, "dbeta", BETA, true);
   tt_op_gradient(c, DW1, "dw1", W1, true), tt_op_gradient(c, DB1, "db1", B1, true);
-  tt_op_gradient(c, DW2, "dw2", W2, true), tt_op_gradient(c, DB2, "db2", B2, true);
+  tt_op_gradient(c, DW2, "dw2", W2, true);
+  if (!s->no_bias) tt_op_gradient(c, DB2, "db2", B2, true);
 }
 static tt_ffn ffn_of(const tt_op_case *c) {
   return (tt_ffn){.drop = c->drop,
@@ -213,7 +214,8 @@ static tt_ffn ffn_of(const tt_op_case *c) {
                   .hidden = c->shape->hidden,
                   .norm = norm_of(c),
                   .first = {tt_op_at(c, W1), tt_op_at(c, B1)},
-                  .second = {tt_op_at(c, W2), tt_op_at(c, B2)}};
+                  .second = {tt_op_at(c, W2), tt_op_at(c, B2)},
+                  .branch_only = c->shape->no_residual};
 }
 static void ffn_run(const tt_ops *ops, tt_op_case *c) {
   tt_ffn f = ffn_of(c);
@@ -242,14 +244,11 @@ static const tt_op_shape ffn_shapes[] = {
      .hidden = 21,
      .dropout = 0.25,
      .inner_dropout = 0.25,
-     .first_dropped = 1032}, // a part of the channels
-    {.kind = TT_ROWS_PAIRS, .dim = 11, .hidden = 11, .dropout = 0.1},
-    {.kind = TT_ROWS_PAIRS,
-     .dim = 16,
-     .hidden = 32,
-     .inner_dropout = 0.5,
+     .first_dropped = 1032,
      .no_residual = true,
-     .only_test = true},
+     .no_bias = true}, // a part of the hidden channels
+    {.kind = TT_ROWS_PAIRS, .dim = 11, .hidden = 11, .dropout = 0.1},
+    {.kind = TT_ROWS_PAIRS, .dim = 16, .hidden = 32, .inner_dropout = 0.5, .no_residual = true},
     {.molecules = TT_OP_SEVEN,
      .kind = TT_ROWS_PAIRS,
      .dim = 75,
