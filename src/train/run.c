@@ -1,22 +1,17 @@
 #include "train/run.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/file.h"
 #include "core/progress.h"
 #include "model/flops.h"
 #include "train/records.h"
+#include "train/run_folder.h"
 #include "train/runlog.h"
 #include "train/trainer.h"
 
@@ -40,114 +35,11 @@ static bool leader(const run_state *r) {
   return r->comm->rank == 0;
 }
 
-// ---- the run folder ----
-
-static bool folder_is_empty(const char *path) {
-  DIR *d = opendir(path);
-  if (!d) return true;
-  bool empty = true;
-  for (struct dirent *e; empty && (e = readdir(d));)
-    empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-  closedir(d);
-  return empty;
-}
-
-// The first line in which two resolved configurations differ, other than in what may change between runs;
-// NULL if none.
-static const char *first_difference(const char *a, const char *b, size_t *length) {
-  static const char *const free_keys[] = {
-      "store",           "recompute",         "log_every",           "checkpoint_every",
-      "checkpoint_keep", "checkpoint_writer", "replica_check_every", "tensor"};
-  while (*a || *b) {
-    size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
-    if (n != k || strncmp(a, b, n) != 0) {
-      const char *key = b + strspn(b, " ");
-      bool may_differ = false;
-      for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
-        size_t m = strlen(free_keys[f]);
-        may_differ |= strncmp(key, free_keys[f], m) == 0 && strchr(" =:", key[m]) != NULL;
-      }
-      if (!may_differ) return *length = k, b;
-    }
-    a += n + (a[n] == '\n');
-    b += k + (b[k] == '\n');
-  }
-  return NULL;
-}
-
-static tt_status check_same_run(const run_state *r, const char *checkpoint) {
-  size_t length = 0;
-  const char *differs =
-      first_difference(r->trainer.state.config ? r->trainer.state.config : "", r->config_text, &length);
-  if (differs)
-    return tt_fail(
-        TT_ERR_CONFIG,
-        "%s was written with another configuration: it differs at '%.*s'; resume with the run's own "
-        "%s/config.cfg, or start a new run with --init-from",
-        checkpoint, (int)length, differs, r->request->folder);
-  if (strcmp(r->trainer.state.store_digest, tt_store_digest(r->store)) != 0)
-    return tt_fail(
-        TT_ERR_DATA,
-        "%s was trained on another store than %s (digest %s, now %s); give --store with the run's own "
-        "store",
-        checkpoint, tt_store_folder(r->store), r->trainer.state.store_digest, tt_store_digest(r->store));
-  return TT_OK;
-}
-
-// Two jobs in one folder would write into the same log. The lock goes with the process, however that ends;
-// ranks of a killed job may take some seconds to.
-static tt_status lock_folder(run_state *r) {
-  const char *folder = r->request->folder;
-  r->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (r->lock < 0) return tt_fail(TT_ERR_IO, "cannot open the folder %s: %s", folder, strerror(errno));
-  for (double begun = tt_now();;) {
-    if (flock(r->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return TT_OK; // else: no locks there
-    if (tt_now() - begun > 5) break;
-    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-  }
-  return tt_fail(TT_ERR_IO, "another job is writing to %s: wait until it ends, or choose another --out",
-                 folder);
-}
-
-// A run that was stopped before its first checkpoint starts again, over its log. A log that has got further
-// than that has lost its checkpoints, or is another program's: nothing is thrown away.
-static tt_status drop_log_without_checkpoint(const run_state *r, const char *path) {
-  char *text;
-  size_t bytes;
-  if (!tt_file_exists(path)) return TT_OK;
-  TT_TRY(tt_file_read(path, &text, &bytes));
-  bool header = memchr(text, '\n', bytes) != NULL; // else it was stopped while writing the first line
-  free(text);
-  json_t *records = NULL, *record;
-  if (header) TT_TRY(tt_runlog_read(path, &records));
-  size_t index;
-  json_int_t logged = 0, saved = r->config->train.checkpoint_every;
-  json_array_foreach(records, index, record) {
-    json_int_t step = json_integer_value(json_object_get(record, "step"));
-    if (step > logged) logged = step;
-  }
-  json_decref(records);
-  if (saved < 1 || saved > r->config->train.steps) saved = r->config->train.steps;
-  if (logged > saved)
-    return tt_fail(TT_ERR_DATA,
-                   "%s has %lld updates but there is no checkpoint to go on from: put the run's checkpoints "
-                   "back, move its "
-                   "folder away, or choose another --out",
-                   path, (long long)logged);
-  return unlink(path) == 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
-}
+// ---- start or resume ----
 
 static tt_status start_folder(run_state *r) {
   const char *folder = r->request->folder;
-  char path[PATH_MAX];
-  snprintf(path, sizeof path, "%s/checkpoints", folder);
-  TT_TRY(tt_make_directories(path));
-  TT_TRY(lock_folder(r));
-  snprintf(path, sizeof path, "%s/run.jsonl", folder);
-  if (r->request->resume) TT_TRY(drop_log_without_checkpoint(r, path));
-  char config[PATH_MAX];
-  snprintf(config, sizeof config, "%s/config.cfg", folder);
-  TT_TRY(tt_file_replace(config, r->config_text, strlen(r->config_text)));
+  TT_TRY(tt_run_folder_start(folder, r->config_text, &r->config->train, r->request->resume, &r->lock));
   return tt_runlog_create(&r->log, folder, tt_record_run(&r->trainer, r->config_text, r->store));
 }
 
@@ -161,11 +53,8 @@ static tt_status choose_start(const run_state *r, char checkpoint[PATH_MAX]) {
       status = TT_OK; // a dry run may leave it out
     else if (r->request->resume)
       status = tt_checkpoint_newest(folder, checkpoint, PATH_MAX);
-    else if (!folder_is_empty(folder))
-      status = tt_fail(TT_ERR_ARGUMENT,
-                       "%s is there already and not empty; add --resume to go on with that run, or choose "
-                       "another --out",
-                       folder);
+    else
+      status = tt_run_folder_check_empty(folder);
   }
   TT_TRY(tt_comm_agree(r->comm, status));
   return tt_comm_broadcast(r->comm, checkpoint, PATH_MAX, 0);
@@ -176,7 +65,11 @@ static tt_status load(run_state *r, const char *checkpoint) {
   if (!*checkpoint)
     return r->request->init_from ? tt_trainer_load_weights(&r->trainer, r->request->init_from) : TT_OK;
   TT_TRY(tt_trainer_load(&r->trainer, checkpoint));
-  return tt_comm_agree(r->comm, leader(r) ? check_same_run(r, checkpoint) : TT_OK);
+  tt_status status = TT_OK;
+  if (leader(r))
+    status =
+        tt_run_folder_check_same(r->request->folder, checkpoint, &r->trainer.state, r->config_text, r->store);
+  return tt_comm_agree(r->comm, status);
 }
 
 static tt_status begin(run_state *r, const char *checkpoint) {
@@ -184,7 +77,7 @@ static tt_status begin(run_state *r, const char *checkpoint) {
   if (!*checkpoint) {
     if (leader(r)) status = start_folder(r);
   } else {
-    if (leader(r)) status = lock_folder(r);
+    if (leader(r)) status = tt_run_folder_lock(r->request->folder, &r->lock);
     if (leader(r) && status == TT_OK)
       status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
     if (leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)

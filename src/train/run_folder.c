@@ -1,0 +1,129 @@
+#include "train/run_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "train/runlog.h"
+
+static bool folder_is_empty(const char *path) {
+  DIR *d = opendir(path);
+  if (!d) return true;
+  bool empty = true;
+  for (struct dirent *e; empty && (e = readdir(d));)
+    empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+  closedir(d);
+  return empty;
+}
+
+tt_status tt_run_folder_check_empty(const char *folder) {
+  if (folder_is_empty(folder)) return TT_OK;
+  return tt_fail(TT_ERR_ARGUMENT,
+                 "%s is there already and not empty; add --resume to go on with that run, or choose "
+                 "another --out",
+                 folder);
+}
+
+// The first line in which two resolved configurations differ, other than in what may change between runs;
+// NULL if none.
+static const char *first_difference(const char *a, const char *b, size_t *length) {
+  static const char *const free_keys[] = {
+      "store",           "recompute",         "log_every",           "checkpoint_every",
+      "checkpoint_keep", "checkpoint_writer", "replica_check_every", "tensor"};
+  while (*a || *b) {
+    size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
+    if (n != k || strncmp(a, b, n) != 0) {
+      const char *key = b + strspn(b, " ");
+      bool may_differ = false;
+      for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
+        size_t m = strlen(free_keys[f]);
+        may_differ |= strncmp(key, free_keys[f], m) == 0 && strchr(" =:", key[m]) != NULL;
+      }
+      if (!may_differ) return *length = k, b;
+    }
+    a += n + (a[n] == '\n');
+    b += k + (b[k] == '\n');
+  }
+  return NULL;
+}
+
+tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, const tt_progress_state *then,
+                                   const char *config_text, const tt_store *store) {
+  size_t length = 0;
+  const char *differs = first_difference(then->config ? then->config : "", config_text, &length);
+  if (differs)
+    return tt_fail(
+        TT_ERR_CONFIG,
+        "%s was written with another configuration: it differs at '%.*s'; resume with the run's own "
+        "%s/config.cfg, or start a new run with --init-from",
+        checkpoint, (int)length, differs, folder);
+  if (strcmp(then->store_digest, tt_store_digest(store)) != 0)
+    return tt_fail(
+        TT_ERR_DATA,
+        "%s was trained on another store than %s (digest %s, now %s); give --store with the run's own "
+        "store",
+        checkpoint, tt_store_folder(store), then->store_digest, tt_store_digest(store));
+  return TT_OK;
+}
+
+tt_status tt_run_folder_lock(const char *folder, int *lock) {
+  *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (*lock < 0) return tt_fail(TT_ERR_IO, "cannot open the folder %s: %s", folder, strerror(errno));
+  for (double begun = tt_now();;) {
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return TT_OK; // else: no locks there
+    if (tt_now() - begun > 5) break;
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+  }
+  return tt_fail(TT_ERR_IO, "another job is writing to %s: wait until it ends, or choose another --out",
+                 folder);
+}
+
+// A run that was stopped before its first checkpoint starts again, over its log. A log that has got further
+// than that has lost its checkpoints, or is another program's: nothing is thrown away.
+static tt_status drop_log_without_checkpoint(const char *path, const tt_train_config *train) {
+  char *text;
+  size_t bytes;
+  if (!tt_file_exists(path)) return TT_OK;
+  TT_TRY(tt_file_read(path, &text, &bytes));
+  bool header = memchr(text, '\n', bytes) != NULL; // else it was stopped while writing the first line
+  free(text);
+  json_t *records = NULL, *record;
+  if (header) TT_TRY(tt_runlog_read(path, &records));
+  size_t index;
+  json_int_t logged = 0, saved = train->checkpoint_every;
+  json_array_foreach(records, index, record) {
+    json_int_t step = json_integer_value(json_object_get(record, "step"));
+    if (step > logged) logged = step;
+  }
+  json_decref(records);
+  if (saved < 1 || saved > train->steps) saved = train->steps;
+  if (logged > saved)
+    return tt_fail(TT_ERR_DATA,
+                   "%s has %lld updates but there is no checkpoint to go on from: put the run's checkpoints "
+                   "back, move its "
+                   "folder away, or choose another --out",
+                   path, (long long)logged);
+  return unlink(path) == 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+}
+
+tt_status tt_run_folder_start(const char *folder, const char *config_text, const tt_train_config *train,
+                              bool resume, int *lock) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/checkpoints", folder);
+  TT_TRY(tt_make_directories(path));
+  TT_TRY(tt_run_folder_lock(folder, lock));
+  snprintf(path, sizeof path, "%s/run.jsonl", folder);
+  if (resume) TT_TRY(drop_log_without_checkpoint(path, train));
+  snprintf(path, sizeof path, "%s/config.cfg", folder);
+  return tt_file_replace(path, config_text, strlen(config_text));
+}
