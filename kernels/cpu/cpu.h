@@ -25,6 +25,10 @@ void TT_DENSE(linear_residual)(const tt_drop *drop, const float *x, int64_t rows
 void TT_DENSE(linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
                                         int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
                                         float *scratch);
+void TT_CPU(bias_residual)(const tt_drop *drop, const float *y, int64_t rows, int dim, const float *bias,
+                           const float *residual, float *out);
+void TT_CPU(bias_residual_backward)(const tt_drop *drop, const float *dout, int64_t rows, int dim, float *dy,
+                                    float *dbias);
 void TT_DENSE(ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s,
                    float *out, float *scratch);
 void TT_DENSE(ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,

@@ -84,6 +84,27 @@ static void linear_residual_backward(const tt_drop *drop, const float *dout, con
   tt_reference_add(db, out_dim, gradient.b);
 }
 
+static void bias_residual(const tt_drop *drop, const float *y, int64_t rows, int dim, const float *bias,
+                          const float *residual, float *out) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int c = 0; c < dim; c++)
+      out[r * dim + c] = (float)((residual != NULL ? residual[r * dim + c] : 0) +
+                                 tt_reference_keep(drop, r, c) * ((double)y[r * dim + c] + bias[c]));
+}
+
+static void bias_residual_backward(const tt_drop *drop, const float *dout, int64_t rows, int dim, float *dy,
+                                   float *dbias) {
+  for (int c = 0; c < dim; c++) {
+    double sum = dbias[c];
+    for (int64_t r = 0; r < rows; r++) {
+      double d = tt_reference_keep(drop, r, c) * dout[r * dim + c];
+      dy[r * dim + c] = (float)d;
+      sum += d;
+    }
+    dbias[c] = (float)sum;
+  }
+}
+
 // a = inner_dropout(GELU(h)) of one row
 static void activate(const tt_ffn *f, int64_t row, const double *h, double *a) {
   const tt_drop inner = {f->drop.batch, f->drop.rows, f->inner};
@@ -145,6 +166,8 @@ void tt_reference_fused(tt_ops *ops) {
   ops->norm_linear_backward = norm_linear_backward;
   ops->linear_residual = linear_residual;
   ops->linear_residual_backward = linear_residual_backward;
+  ops->bias_residual = bias_residual;
+  ops->bias_residual_backward = bias_residual_backward;
   ops->ffn = ffn;
   ops->ffn_backward = ffn_backward;
 }

@@ -141,6 +141,13 @@ typedef struct {
   void (*linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
                                    int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
                                    float *scratch);
+  // out (rows, dim) = residual + dropout(y + bias): the end of a branch whose product y came as partial sums.
+  // residual may be NULL (nothing) or out, out may be y. drop: not TT_ROWS_PAIRS_SHARED.
+  void (*bias_residual)(const tt_drop *drop, const float *y, int64_t rows, int dim, const float *bias,
+                        const float *residual, float *out);
+  // dy (rows, dim), dbias +=; dy may be dout, which is also the residual's gradient and else stays as it is
+  void (*bias_residual_backward)(const tt_drop *drop, const float *dout, int64_t rows, int dim, float *dy,
+                                 float *dbias);
   // out = residual + branch(x); h (rows, hidden; before GELU) and the statistics are outputs. residual is x
   // or NULL (nothing).
   void (*ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s, float *out,

@@ -164,6 +164,48 @@ static const tt_op_shape residual_shapes[] = {
 static const tt_op_shape residual_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .in = 768, .out = 768, .dropout = 0.1}};
 
+// ---- bias_residual ----
+enum { BR_Y, BR_B, BR_RESIDUAL, BR_OUT, BR_DOUT, BR_DY, BR_DB };
+
+static void bias_build(tt_op_case *c) {
+  const tt_op_shape *s = c->shape;
+  tt_op_rows(c);
+  tt_op_dense_sizes(c, s->dim);
+  tt_op_input(c, BR_Y, "y", c->rows * s->dim, -1, 1), tt_op_forward_only(c, BR_Y);
+  tt_op_input(c, BR_B, "bias", s->dim, -1, 1), tt_op_forward_only(c, BR_B);
+  if (!s->no_residual)
+    tt_op_input(c, BR_RESIDUAL, "residual", c->rows * s->dim, -1, 1), tt_op_forward_only(c, BR_RESIDUAL);
+  tt_op_result(c, BR_OUT, "out", c->rows * s->dim), tt_op_forward_only(c, BR_OUT);
+  tt_op_seed(c, BR_DOUT, "dout", BR_OUT);
+  tt_op_gradient(c, BR_DY, "dy", BR_Y, false), tt_op_gradient(c, BR_DB, "dbias", BR_B, true);
+}
+// In place: with a residual out is the residual, without one it is y.
+static void bias_run(const tt_ops *ops, tt_op_case *c) {
+  const tt_op_shape *s = c->shape;
+  int y = s->in_place && s->no_residual ? BR_OUT : BR_Y;
+  int residual = s->in_place && !s->no_residual ? BR_OUT : BR_RESIDUAL;
+  if (s->in_place) tt_op_copy(c, BR_OUT, s->no_residual ? BR_Y : BR_RESIDUAL);
+  ops->bias_residual(&c->drop, tt_op_at(c, y), c->rows, s->dim, tt_op_at(c, BR_B), tt_op_at(c, residual),
+                     tt_op_at(c, BR_OUT));
+}
+static void bias_run_backward(const tt_ops *ops, tt_op_case *c) {
+  bool in_place = c->shape->in_place;
+  if (in_place) tt_op_copy(c, BR_DY, BR_DOUT);
+  ops->bias_residual_backward(&c->drop, tt_op_at(c, in_place ? BR_DY : BR_DOUT), c->rows, c->shape->dim,
+                              tt_op_at(c, BR_DY), tt_op_at(c, BR_DB));
+}
+
+static const tt_op_shape bias_shapes[] = {
+    {.molecules = TT_OP_ONE_ATOM, .kind = TT_ROWS_TOKENS, .dim = 3, .dropout = 0.25},
+    {.kind = TT_ROWS_TOKENS, .dim = 21},
+    {.kind = TT_ROWS_TOKENS, .dim = 21, .dropout = 0.25, .no_residual = true, .in_place = true},
+    {.kind = TT_ROWS_TOKENS, .dim = 64, .dropout = 0.1, .in_place = true},
+    {.kind = TT_ROWS_PAIRS, .dim = 11, .dropout = 0.5, .first_dropped = 8, .no_residual = true},
+    {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_TOKENS, .dim = 1043, .dropout = 0.25, .only_test = true},
+};
+static const tt_op_shape bias_real[] = {
+    {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .dropout = 0.1}};
+
 // ---- ffn ----
 enum {
   FFN_MEAN = 3,
@@ -295,6 +337,19 @@ const tt_op_family tt_op_fused[] = {
      .flops = residual_flops,
      TT_OP_SHAPES(residual_shapes),
      TT_OP_REAL_SHAPES(residual_real)},
+    {.forward = "bias_residual",
+     .backward = "bias_residual_backward",
+     .forward_limit = 2e-7,
+     .backward_limit = 1e-6,
+     .reason = "a few fp32 operations an element; sums of up to 255 rows",
+     .step = 0x1p-4,
+     .grad_limit = 2e-5,
+     .grad_reason = "linear: fp32 rounding of the results only",
+     .build = bias_build,
+     .run = bias_run,
+     .run_backward = bias_run_backward,
+     TT_OP_SHAPES(bias_shapes),
+     TT_OP_REAL_SHAPES(bias_real)},
     {.forward = "ffn",
      .backward = "ffn_backward",
      .scratch = TT_SCRATCH_FFN,

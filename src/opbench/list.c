@@ -24,6 +24,8 @@ static const struct {
     OP(norm_linear_backward),
     OP(linear_residual),
     OP(linear_residual_backward),
+    OP(bias_residual),
+    OP(bias_residual_backward),
     OP(ffn),
     OP(ffn_backward),
     OP(embed_tokens),
