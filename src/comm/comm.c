@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/all_to_all.h"
 #include "comm/check.h"
 #include "core/progress.h"
 
@@ -112,14 +113,11 @@ static int piece_at(int64_t bytes, int64_t at) {
   return (int)(bytes - at < tt_comm_piece_bytes ? bytes - at : tt_comm_piece_bytes);
 }
 
-// Bytes [send_at[r], + send_bytes[r]) of `send` go to rank r; those from rank r come to receive_at[r]. Pieces
-// between two ranks arrive in the order in which they were sent, so one tag will do.
-static void all_to_all(const tt_comm *comm, const char *send, const int64_t *send_at,
-                       const int64_t *send_bytes, char *receive, const int64_t *receive_at,
-                       const int64_t *receive_bytes) {
+// Pieces between two ranks arrive in the order in which they were sent, so one tag will do.
+void tt_comm_all_to_all(const tt_comm *comm, const void *send, const tt_places_of_ranks *p, void *receive) {
   int64_t most = 0;
   for (int r = 0; r < comm->size; r++)
-    if (r != comm->rank) most += pieces(send_bytes[r]) + pieces(receive_bytes[r]);
+    if (r != comm->rank) most += pieces(p->send_bytes[r]) + pieces(p->receive_bytes[r]);
   MPI_Request *requests = most < INT_MAX ? malloc(((size_t)most + 1) * sizeof *requests) : NULL;
   if (!requests) {
     tt_fail(TT_ERR_MEMORY, "out of memory: an exchange of %lld messages", (long long)most);
@@ -129,41 +127,36 @@ static void all_to_all(const tt_comm *comm, const char *send, const int64_t *sen
   // each rank starts with its neighbour, so that not all of them call on rank 0 first
   for (int k = 1; k < comm->size; k++) {
     int from = (comm->rank - k + comm->size) % comm->size;
-    for (int64_t at = 0; at < receive_bytes[from]; at += tt_comm_piece_bytes)
-      TT_MPI(comm, MPI_Irecv(receive + receive_at[from] + at, piece_at(receive_bytes[from], at), MPI_BYTE,
-                             from, 0, comm->mpi, &requests[count++]));
+    for (int64_t at = 0; at < p->receive_bytes[from]; at += tt_comm_piece_bytes)
+      TT_MPI(comm, MPI_Irecv((char *)receive + p->receive_at[from] + at, piece_at(p->receive_bytes[from], at),
+                             MPI_BYTE, from, 0, comm->mpi, &requests[count++]));
   }
   for (int k = 1; k < comm->size; k++) {
     int to = (comm->rank + k) % comm->size;
-    tt_comm_count(comm, send_bytes[to]);
-    for (int64_t at = 0; at < send_bytes[to]; at += tt_comm_piece_bytes)
-      TT_MPI(comm, MPI_Isend(send + send_at[to] + at, piece_at(send_bytes[to], at), MPI_BYTE, to, 0,
-                             comm->mpi, &requests[count++]));
+    tt_comm_count(comm, p->send_bytes[to]);
+    for (int64_t at = 0; at < p->send_bytes[to]; at += tt_comm_piece_bytes)
+      TT_MPI(comm, MPI_Isend((const char *)send + p->send_at[to] + at, piece_at(p->send_bytes[to], at),
+                             MPI_BYTE, to, 0, comm->mpi, &requests[count++]));
   }
-  if (send_bytes[comm->rank] && receive + receive_at[comm->rank] != send + send_at[comm->rank])
-    memmove(receive + receive_at[comm->rank], send + send_at[comm->rank], (size_t)send_bytes[comm->rank]);
+  const char *own = (const char *)send + p->send_at[comm->rank];
+  char *place = (char *)receive + p->receive_at[comm->rank];
+  if (p->send_bytes[comm->rank] && place != own) memmove(place, own, (size_t)p->send_bytes[comm->rank]);
   TT_MPI(comm, MPI_Waitall(count, requests, MPI_STATUSES_IGNORE));
   free(requests);
 }
 
-// all_to_all's four tables of places and sizes, a rank each.
-typedef struct {
-  int64_t *send_at, *send_bytes, *receive_at, *receive_bytes;
-} places;
-
-// Ends the job when there is no memory: the other ranks are on their way into the exchange.
-static places places_make(const tt_comm *comm) {
+tt_places_of_ranks tt_comm_places(const tt_comm *comm) {
   size_t n = (size_t)comm->size;
   int64_t *all = calloc(4 * n, sizeof *all);
   if (!all) {
     tt_fail(TT_ERR_MEMORY, "out of memory: tables of %d ranks", comm->size);
     tt_comm_abort(comm);
   }
-  return (places){all, all + n, all + 2 * n, all + 3 * n};
+  return (tt_places_of_ranks){all, all + n, all + 2 * n, all + 3 * n};
 }
 
-static void exchange_places(const tt_comm *comm, const void *send, const places *p, void *receive) {
-  all_to_all(comm, send, p->send_at, p->send_bytes, receive, p->receive_at, p->receive_bytes);
+void tt_comm_places_free(tt_places_of_ranks *p) {
+  free(p->send_at); // one allocation
 }
 
 tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receive, size_t count,
@@ -174,26 +167,26 @@ tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receiv
     TT_MPI(comm, MPI_Allgather(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE, comm->mpi));
     return TT_OK;
   }
-  places p = places_make(comm);
+  tt_places_of_ranks p = tt_comm_places(comm);
   for (int r = 0; r < comm->size; r++) {
     p.send_bytes[r] = p.receive_bytes[r] = (int64_t)bytes;
     p.receive_at[r] = (int64_t)bytes * r;
   }
-  exchange_places(comm, send, &p, receive);
-  free(p.send_at);
+  tt_comm_all_to_all(comm, send, &p, receive);
+  tt_comm_places_free(&p);
   return TT_OK;
 }
 
 tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
                                size_t size) {
-  places p = places_make(comm);
+  tt_places_of_ranks p = tt_comm_places(comm);
   for (int r = 0; r < comm->size; r++) {
     p.send_bytes[r] = counts[comm->rank] * (int64_t)size;
     p.receive_bytes[r] = counts[r] * (int64_t)size;
     if (r) p.receive_at[r] = p.receive_at[r - 1] + p.receive_bytes[r - 1];
   }
-  exchange_places(comm, send, &p, receive);
-  free(p.send_at);
+  tt_comm_all_to_all(comm, send, &p, receive);
+  tt_comm_places_free(&p);
   return TT_OK;
 }
 
@@ -201,7 +194,7 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
                            int64_t *receive_counts) {
   *receive = NULL;
   TT_MPI(comm, MPI_Alltoall(send_counts, 1, MPI_INT64_T, receive_counts, 1, MPI_INT64_T, comm->mpi));
-  places p = places_make(comm);
+  tt_places_of_ranks p = tt_comm_places(comm);
   int64_t total = 0;
   for (int r = 0; r < comm->size; r++) {
     p.send_bytes[r] = send_counts[r], p.receive_bytes[r] = receive_counts[r];
@@ -215,8 +208,8 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
   // A rank without memory must not leave the others waiting for its messages.
   int teller;
   status = share(comm, status, &teller);
-  if (status == TT_OK) exchange_places(comm, send, &p, *receive);
-  free(p.send_at);
+  if (status == TT_OK) tt_comm_all_to_all(comm, send, &p, *receive);
+  tt_comm_places_free(&p);
   if (status == TT_OK) return TT_OK;
   free(*receive);
   *receive = NULL;

@@ -1,0 +1,44 @@
+// What the ranks of a tensor group exchange while they compute a piece together: rows of floats.
+//
+// Each rank has rows of its own, and all ranks know how many each has (rows[r] of rank r, perhaps none). "All
+// rows" are the ranks' own rows strung together in the order of the ranks. Every function is collective,
+// waits until it is done, counts what it sends (comm/traffic.h), and is a fixed function of its inputs:
+// additions have one order. A rank that cannot go on ends the job.
+#ifndef TT_COMM_GROUP_H
+#define TT_COMM_GROUP_H
+
+#include "comm/comm.h"
+
+// all (all rows, dim): the own rows in their place on entry, all ranks' on return.
+void tt_group_gather(const tt_comm *group, const int64_t *rows, int64_t dim, float *all);
+
+// own (own rows, dim) = the sum over the ranks of the own rows of their `partial` (all rows, dim), added in a
+// binary tree: ranks 0+1, 2+3, ... first. The ranks must be a power of two. The own rows of `partial`, which
+// `own` may be, are used up. scratch: (ranks - 1) * own rows * dim floats.
+void tt_group_sum(const tt_comm *group, const int64_t *rows, int64_t dim, float *partial, float *own,
+                  float *scratch);
+
+// From own rows with all columns to all rows with own columns: own (own rows, columns), all (all rows,
+// columns / ranks), of which rank r has the r-th part of the columns. scratch: (ranks - 1) * own rows *
+// columns / ranks floats.
+void tt_group_to_columns(const tt_comm *group, const int64_t *rows, int64_t columns, const float *own,
+                         float *all, float *scratch);
+// And back.
+void tt_group_to_rows(const tt_comm *group, const int64_t *rows, int64_t columns, const float *all,
+                      float *own, float *scratch);
+
+// Bytes that a rank with own_rows of all_rows sends in each of them; pure functions.
+static inline int64_t tt_group_gather_bytes(int ranks, int64_t own_rows, int64_t dim) {
+  return (ranks - 1) * own_rows * dim * (int64_t)sizeof(float);
+}
+static inline int64_t tt_group_sum_bytes(int64_t own_rows, int64_t all_rows, int64_t dim) {
+  return (all_rows - own_rows) * dim * (int64_t)sizeof(float);
+}
+static inline int64_t tt_group_to_columns_bytes(int ranks, int64_t own_rows, int64_t columns) {
+  return own_rows * (columns - columns / ranks) * (int64_t)sizeof(float);
+}
+static inline int64_t tt_group_to_rows_bytes(int ranks, int64_t own_rows, int64_t all_rows, int64_t columns) {
+  return (all_rows - own_rows) * (columns / ranks) * (int64_t)sizeof(float);
+}
+
+#endif
