@@ -85,6 +85,7 @@ static void finish(const block *k, tt_mask_rows *mask, int64_t pair, int length,
 void TT_CPU(outer_product)(const tt_drop *drop, int hidden, int dim, const float *ab, tt_weights at,
                            const float *residual, float *out, float *scratch) {
   const tt_batch *batch = drop->batch;
+  if (batch->tokens == 0) return;
   block k = cut(&(tt_cutter){scratch, 0}, hidden, batch->max_length);
   for (int first = 0; first < dim; first += TT_PANEL) {
     choose_columns(&k, first, dim);
@@ -173,6 +174,7 @@ void TT_CPU(outer_product_backward)(const tt_drop *drop, int hidden, int dim, co
                                     float *scratch) {
   const tt_batch *batch = drop->batch;
   int64_t row = 2 * hidden, area = (int64_t)hidden * hidden;
+  if (batch->tokens == 0) return; // no slab would set dv
   block k = cut(&(tt_cutter){scratch, 0}, hidden, batch->max_length);
   memset(dab, 0, (size_t)(batch->tokens * row) * sizeof *dab);
   for (int first = 0; first < dim; first += TT_PANEL) {

@@ -72,6 +72,7 @@ void TT_DENSE(triangle_out)(const tt_drop *drop, int hidden, int dim, const floa
                             tt_statistics s, tt_weights at, const float *gate, const float *residual,
                             float *out, float *scratch) {
   int64_t pairs = drop->batch->pairs;
+  if (pairs == 0) return;
   pieces p = cut(&(tt_cutter){scratch, 0}, pairs, hidden, dim, drop->batch->max_length);
   tt_tile z = p.z, u = p.u;
   tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, dim, p.factors);
@@ -93,6 +94,7 @@ void TT_DENSE(triangle_out_backward)(const tt_drop *drop, int hidden, int dim, c
                                      const float *gate, float *dgate, float *dt, tt_gradients dnorm,
                                      tt_gradients gradient, float *scratch) {
   int64_t pairs = drop->batch->pairs;
+  if (pairs == 0) return;
   pieces p = cut(&(tt_cutter){scratch, 0}, pairs, hidden, dim, drop->batch->max_length);
   tt_tile z = p.z, u = p.u;
   tt_mask_rows mask = TT_CPU(mask_rows)(drop, drop->dropout, dim, p.factors);

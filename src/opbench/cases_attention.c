@@ -54,6 +54,7 @@ static const tt_op_shape attention_shapes[] = {
     {.heads = 1, .head_dim = 300, .only_test = true}, // deeper than a panel of a small product
     {.molecules = TT_OP_REAL, .heads = 2, .head_dim = 16, .only_test = true},
     {.heads = 1, .head_dim = 2, .extreme = true, .only_test = true},
+    {.molecules = TT_OP_NONE, .heads = 3, .head_dim = 2, .only_test = true},
 };
 static const tt_op_shape attention_real[] = {{.molecules = TT_OP_REAL, .heads = 48, .head_dim = 16}};
 
@@ -86,6 +87,7 @@ static const tt_op_shape values_shapes[] = {
     {.molecules = TT_OP_SEVEN, .heads = 4, .head_dim = 16, .dropout = 0.1},
     {.heads = 2, .head_dim = 5, .dropout = 0.25, .first_dropped = 3}, // two heads of a tensor group
     {.molecules = TT_OP_REAL, .heads = 2, .head_dim = 16, .dropout = 0.1, .only_test = true},
+    {.molecules = TT_OP_NONE, .heads = 3, .head_dim = 2, .dropout = 0.25, .only_test = true},
 };
 static const tt_op_shape values_real[] = {
     {.molecules = TT_OP_REAL, .heads = 48, .head_dim = 16, .dropout = 0.1}};

@@ -49,6 +49,12 @@ static const tt_op_shape linear_shapes[] = {
      .in = 1541,
      .out = 150,
      .only_test = true}, // larger than blocks of products are in any direction
+    {.molecules = TT_OP_NONE,
+     .kind = TT_ROWS_PAIRS,
+     .in = 5,
+     .out = 7,
+     .accumulate = true,
+     .only_test = true},
 };
 static const tt_op_shape linear_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .in = 512, .out = 48},  // attention bias
@@ -90,6 +96,7 @@ static const tt_op_shape norm_shapes[] = {
     {.rows = 3, .dim = 64},
     {.rows = 40, .dim = 131},
     {.rows = 9, .dim = 37, .extreme = true, .only_test = true},
+    {.molecules = TT_OP_NONE, .dim = 5, .only_test = true},
 };
 static const tt_op_shape norm_real[] = {{.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768},
                                         {.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .dim = 512}};
@@ -121,6 +128,7 @@ static const tt_op_shape gelu_shapes[] = {
     {.rows = 17, .dim = 59},
     {.rows = 17, .dim = 59, .in_place = true},
     {.rows = 1, .dim = 1003, .extreme = true, .only_test = true},
+    {.molecules = TT_OP_NONE, .dim = 5, .only_test = true},
 };
 static const tt_op_shape gelu_real[] = {{.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .dim = 512}};
 

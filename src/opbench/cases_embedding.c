@@ -59,7 +59,11 @@ static void pairs_run_backward(const tt_ops *ops, tt_op_case *c) {
 }
 
 static const tt_op_shape embed_shapes[] = {
-    {.molecules = TT_OP_ONE_ATOM, .dim = 3}, {.dim = 11}, {.molecules = TT_OP_SEVEN, .dim = 64}};
+    {.molecules = TT_OP_ONE_ATOM, .dim = 3},
+    {.dim = 11},
+    {.molecules = TT_OP_SEVEN, .dim = 64},
+    {.molecules = TT_OP_NONE, .dim = 5, .only_test = true},
+};
 static const tt_op_shape tokens_real[] = {{.molecules = TT_OP_REAL, .dim = 768}};
 static const tt_op_shape pairs_real[] = {{.molecules = TT_OP_REAL, .dim = 512}};
 
@@ -93,6 +97,7 @@ static const tt_op_shape gaussian_shapes[] = {
     {.molecules = TT_OP_FIVE},
     {.molecules = TT_OP_SEVEN},
     {.molecules = TT_OP_FIVE, .zero = true, .only_test = true}, // |mul| has no slope at 0
+    {.molecules = TT_OP_NONE, .only_test = true},
 };
 static const tt_op_shape gaussian_real[] = {{.molecules = TT_OP_REAL}};
 

@@ -87,7 +87,8 @@ static void adam_run(const tt_ops *ops, tt_op_case *c) {
             c->array[DECAYED].at, 0.5f, 0.125f, 0.0625f, 0.875f, 0.96875f, 1e-6f);
 }
 
-static const tt_op_shape flat_shapes[] = {{.rows = 1}, {.rows = 16}, {.rows = 1003}, {.rows = 70001}};
+static const tt_op_shape flat_shapes[] = {
+    {.molecules = TT_OP_NONE}, {.rows = 1}, {.rows = 16}, {.rows = 1003}, {.rows = 70001}};
 static const tt_op_shape flat_real[] = {{.rows = 1 << 22}};
 
 #define FLAT(name, limit, why)                                                                               \

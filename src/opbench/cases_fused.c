@@ -93,6 +93,7 @@ static const tt_op_shape norm_linear_shapes[] = {
     {.kind = TT_ROWS_PAIRS, .dim = 37, .outs = {18, 18, 37}},
     {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_PAIRS, .dim = 64, .outs = {32, 32, 64}, .only_test = true},
     {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_TOKENS, .dim = 776, .outs = {101, 1}, .only_test = true},
+    {.molecules = TT_OP_NONE, .kind = TT_ROWS_PAIRS, .dim = 5, .outs = {4, 4, 3}, .only_test = true},
 };
 static const tt_op_shape norm_linear_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .outs = {2304}, .no_bias = true}, // q, k, v
@@ -160,6 +161,7 @@ static const tt_op_shape residual_shapes[] = {
      .out = 75,
      .dropout = 0.1,
      .only_test = true},
+    {.molecules = TT_OP_NONE, .in = 5, .out = 7, .dropout = 0.25, .only_test = true},
 };
 static const tt_op_shape residual_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .in = 768, .out = 768, .dropout = 0.1}};
@@ -202,6 +204,7 @@ static const tt_op_shape bias_shapes[] = {
     {.kind = TT_ROWS_TOKENS, .dim = 64, .dropout = 0.1, .in_place = true},
     {.kind = TT_ROWS_PAIRS, .dim = 11, .dropout = 0.5, .first_dropped = 8, .no_residual = true},
     {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_TOKENS, .dim = 1043, .dropout = 0.25, .only_test = true},
+    {.molecules = TT_OP_NONE, .dim = 7, .dropout = 0.25, .only_test = true},
 };
 static const tt_op_shape bias_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .dropout = 0.1}};
@@ -298,6 +301,12 @@ static const tt_op_shape ffn_shapes[] = {
      .dropout = 0.1,
      .only_test = true},
     {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_TOKENS, .dim = 131, .hidden = 776, .only_test = true},
+    {.molecules = TT_OP_NONE,
+     .dim = 5,
+     .hidden = 7,
+     .dropout = 0.25,
+     .inner_dropout = 0.25,
+     .only_test = true},
 };
 static const tt_op_shape ffn_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_TOKENS, .dim = 768, .hidden = 768, .dropout = 0.1},

@@ -26,7 +26,11 @@ static void masked_run_backward(const tt_ops *ops, tt_op_case *c) {
 }
 
 static const tt_op_shape masked_shapes[] = {
-    {.molecules = TT_OP_ONE_ATOM, .dim = 3}, {.dim = 21}, {.molecules = TT_OP_SEVEN, .dim = 64}};
+    {.molecules = TT_OP_ONE_ATOM, .dim = 3},
+    {.dim = 21},
+    {.molecules = TT_OP_SEVEN, .dim = 64},
+    {.molecules = TT_OP_NONE, .dim = 5, .only_test = true},
+};
 static const tt_op_shape masked_real[] = {{.molecules = TT_OP_REAL, .dim = 768}};
 
 // Losses come with their gradient: the forward is the call without, the backward the call with one.
@@ -81,6 +85,7 @@ static const tt_op_shape entropy_shapes[] = {
     {.molecules = TT_OP_ONE_ATOM, .weights = {1}},
     {.weights = {0.375}},
     {.molecules = TT_OP_SEVEN, .weights = {1}, .extreme = true, .only_test = true},
+    {.molecules = TT_OP_NONE, .weights = {1}, .only_test = true},
 };
 static const tt_op_shape entropy_real[] = {{.molecules = TT_OP_REAL, .weights = {1}}};
 
@@ -118,6 +123,7 @@ static const tt_op_shape positions_shapes[] = {
      .zero = true,
      .only_test = true}, // the kinks: no gradient
     {.molecules = TT_OP_AT_TARGET, .weights = {1, 1}, .zero = true, .only_test = true},
+    {.molecules = TT_OP_NONE, .weights = {1, 1}, .only_test = true},
 };
 static const tt_op_shape positions_real[] = {{.molecules = TT_OP_REAL, .weights = {1, 1}}};
 

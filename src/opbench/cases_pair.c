@@ -66,6 +66,12 @@ static const tt_op_shape outer_shapes[] = {
      .dropout = 0.1,
      .only_test = true},
     {.kind = TT_ROWS_PAIRS, .dim = 40, .hidden = 64, .only_test = true},
+    {.molecules = TT_OP_NONE,
+     .kind = TT_ROWS_PAIRS,
+     .dim = 11,
+     .hidden = 5,
+     .dropout = 0.25,
+     .only_test = true},
 };
 static const tt_op_shape outer_real[] = {
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .dim = 512, .hidden = 64, .dropout = 0.1}};
@@ -111,6 +117,7 @@ static const tt_op_shape triangle_shapes[] = {
     {.molecules = TT_OP_SEVEN, .kind = TT_ROWS_PAIRS, .hidden = 21},
     {.kind = TT_ROWS_PAIRS, .hidden = 5, .extreme = true, .only_test = true},
     {.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .hidden = 8, .only_test = true},
+    {.molecules = TT_OP_NONE, .kind = TT_ROWS_PAIRS, .hidden = 5, .only_test = true},
 };
 static const tt_op_shape triangle_real[] = {{.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .hidden = 64}};
 
@@ -185,6 +192,12 @@ static const tt_op_shape out_shapes[] = {
      .dim = 131,
      .hidden = 37,
      .dropout = 0.1,
+     .only_test = true},
+    {.molecules = TT_OP_NONE,
+     .kind = TT_ROWS_PAIRS_SHARED,
+     .dim = 11,
+     .hidden = 5,
+     .dropout = 0.25,
      .only_test = true},
 };
 static const tt_op_shape out_real[] = {

@@ -18,6 +18,7 @@ static const struct {
     [TT_OP_ONE_PLACE] = {1, {2}},
     [TT_OP_AT_TARGET] = {1, {2}},
     [TT_OP_REAL] = {8, {20, 9, 31, 17, 23, 40, 14, 26}},
+    [TT_OP_NONE] = {0, {0}},
 };
 
 // One molecule; the arrays that a tt_sample points to.
@@ -96,7 +97,7 @@ static tt_status pack(tt_batch *batch, tt_op_molecules which) {
 const tt_batch *tt_op_batch(tt_op_molecules which) {
   static tt_batch packed[TT_OP_BATCHES];
   tt_batch *batch = &packed[which];
-  if (batch->molecules == 0 && pack(batch, which) != TT_OK) return NULL;
+  if (batch->token_offset == NULL && pack(batch, which) != TT_OK) return NULL;
   return batch;
 }
 

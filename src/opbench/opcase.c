@@ -244,6 +244,8 @@ void tt_op_describe(const tt_op_case *c, char *text, size_t size) {
     SAY("%lld %s rows", (long long)c->rows, kinds[s->kind]);
   else if (s->rows > 0)
     SAY("%lld %s", (long long)s->rows, s->in + s->dim > 0 ? "rows" : "elements");
+  else if (c->batch->molecules == 0)
+    SAY("no molecule");
   else
     SAY("%d molecule%s of at most %d atoms", c->batch->molecules, c->batch->molecules > 1 ? "s" : "",
         c->batch->max_length - 1);

@@ -15,6 +15,7 @@ typedef enum {
   TT_OP_ONE_PLACE, // two atoms at the same position
   TT_OP_AT_TARGET, // two atoms where they should be
   TT_OP_REAL,      // eight of mixed length, for timing
+  TT_OP_NONE,      // none at all: what a rank of a tensor group may have of a piece
   TT_OP_BATCHES
 } tt_op_molecules;
 
