@@ -67,6 +67,7 @@ void tt_model_set_probe(tt_model *m, tt_probe probe, void *context) {
 typedef struct {
   float *memory;
   size_t used;
+  int64_t statistics; // of it: rows' means and deviations
 } cutter;
 
 static float *cut(cutter *c, int64_t rows, int64_t dim) {
@@ -77,6 +78,7 @@ static float *cut(cutter *c, int64_t rows, int64_t dim) {
 
 static tt_statistics cut_statistics(cutter *c, int64_t rows) {
   tt_statistics s;
+  c->statistics += 2 * rows;
   s.mean = cut(c, rows, 1);
   s.rstd = cut(c, rows, 1);
   return s;
@@ -154,7 +156,7 @@ static void cut_all(cutter *c, tt_model *m, bool shared, int64_t T, int64_t R, i
   m->dprob = cut(c, R, H);
 }
 
-static size_t scratch_of(const tt_model *m, const tt_batch *b) {
+static size_t scratch_of(const tt_model *m, const tt_piece_sizes *b) {
   const tt_model_config *k = &m->config;
   return m->ops->scratch(&(tt_sizes){.length = b->max_length,
                                      .heads = k->heads,
@@ -164,6 +166,17 @@ static size_t scratch_of(const tt_model *m, const tt_batch *b) {
                                      .pair_hidden = k->pair_hidden,
                                      .tokens = b->tokens,
                                      .pairs = b->pairs});
+}
+
+tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
+                        const tt_piece_sizes *piece, tt_piece_room *room) {
+  tt_model m = {.config = *config, .ops = ops}; // its pointers are cut from nothing
+  TT_TRY(tt_alloc(&m.layers, (size_t)config->layers + 1, sizeof *m.layers, "the layers' buffers"));
+  cutter count = {0};
+  cut_all(&count, &m, recompute, piece->tokens, piece->pairs, piece->atom_pairs);
+  *room = (tt_piece_room){(int64_t)count.used, count.statistics, (int64_t)scratch_of(&m, piece)};
+  free(m.layers);
+  return TT_OK;
 }
 
 // Pieces differ in size: a quarter more than needed is allocated, so that few pieces find no room, and not
@@ -184,13 +197,13 @@ static tt_status make_scratch(tt_model *m, size_t floats) {
 }
 
 static tt_status prepare(tt_model *m, bool shared, const tt_batch *b) {
-  cutter count = {NULL, 0};
+  cutter count = {0};
   cut_all(&count, m, shared, b->tokens, b->pairs, b->atom_pairs);
-  size_t scratch = scratch_of(m, b);
+  size_t scratch = scratch_of(m, &(tt_piece_sizes){b->tokens, b->pairs, b->atom_pairs, b->max_length});
   if (count.used > m->room) TT_TRY(make_room(m, count.used));
   if (scratch > m->scratch_room) TT_TRY(make_scratch(m, scratch));
   if (count.used + scratch > m->floats) m->floats = count.used + scratch;
-  cutter real = {m->memory, 0};
+  cutter real = {.memory = m->memory};
   cut_all(&real, m, shared, b->tokens, b->pairs, b->atom_pairs);
   return TT_OK;
 }

@@ -60,6 +60,23 @@ tt_stopwatch *tt_model_stopwatch(tt_model *model);
 // Bytes of the buffers that the largest piece so far has used.
 size_t tt_model_bytes(const tt_model *model);
 
+// What the buffers of a piece depend on: its rows on this rank (batch.h) and its longest molecule.
+typedef struct {
+  int64_t tokens, pairs, atom_pairs;
+  int max_length;
+} tt_piece_sizes;
+
+// Elements of those buffers, in which `statistics` (means and standard deviations of LayerNorm rows) are
+// counted too; and what the backend's operations need beside them.
+typedef struct {
+  int64_t floats, statistics, scratch;
+} tt_piece_room;
+
+// Without a model, a pure function of its arguments: what a piece of a training step takes (tt_model_bytes is
+// 4 * (floats + scratch) after it). `recompute` as in tt_model_set_recompute. TT_ERR_MEMORY.
+tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
+                        const tt_piece_sizes *piece, tt_piece_room *room);
+
 // For tests: called with every named activation (names as in docs/model.md) and, in tt_model_train, with
 // gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at
 // pair_offset * heads.

@@ -172,9 +172,25 @@ static void distance_gradient(void **state) {
   check(state, (tt_loss_scale){.distance = 0.25});
 }
 
+// What a plan says of a piece is what the model takes for it, and recomputing takes less.
+static void room_is_known_beforehand(void **state) {
+  fixture *f = *state;
+  const tt_model_config *config = tt_model_configuration(f->model);
+  const tt_piece_sizes piece = {f->batch.tokens, f->batch.pairs, f->batch.atom_pairs, f->batch.max_length};
+  tt_piece_room room, less;
+  assert_int_equal(tt_model_room(config, tt_ops_cpu(TT_FP32), false, &piece, &room), TT_OK);
+  loss(f, &(tt_loss_scale){.token = 1}, f->gradient);
+  assert_int_equal(sizeof(float) * (size_t)(room.floats + room.scratch), tt_model_bytes(f->model));
+  assert_int_equal(tt_model_room(config, tt_ops_cpu(TT_FP32), true, &piece, &less), TT_OK);
+  assert_true(less.floats < room.floats);
+  assert_true(room.statistics > 0 && room.statistics < room.floats);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(token_gradient, setup, teardown),
-                                     cmocka_unit_test_setup_teardown(position_gradient, setup, teardown),
-                                     cmocka_unit_test_setup_teardown(distance_gradient, setup, teardown)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(token_gradient, setup, teardown),
+      cmocka_unit_test_setup_teardown(position_gradient, setup, teardown),
+      cmocka_unit_test_setup_teardown(distance_gradient, setup, teardown),
+      cmocka_unit_test_setup_teardown(room_is_known_beforehand, setup, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
