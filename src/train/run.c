@@ -11,6 +11,7 @@
 #include "core/progress.h"
 #include "model/flops.h"
 #include "train/records.h"
+#include "train/replicas.h"
 #include "train/run_folder.h"
 #include "train/runlog.h"
 #include "train/trainer.h"
@@ -141,6 +142,11 @@ static bool due(int64_t step, int64_t every, int64_t last) {
   return step == last || (every > 0 && step % every == 0);
 }
 
+static tt_status check_replicas(const run_state *r) {
+  const tt_trainer *t = &r->trainer;
+  return tt_replicas_check(&t->mesh, t->parameters, t->weights, t->state.step);
+}
+
 static tt_status one_step(run_state *r) {
   const tt_train_config *k = &r->config->train;
   const tt_global_batch *batch;
@@ -148,6 +154,7 @@ static tt_status one_step(run_state *r) {
   TT_TRY(tt_loader_batch(r->loader, r->trainer.state.step, &batch));
   TT_TRY(tt_trainer_update(&r->trainer, batch, &update));
   int64_t step = r->trainer.state.step;
+  if (k->replica_check_every > 0 && step % k->replica_check_every == 0) TT_TRY(check_replicas(r));
   bool save_due = due(step, k->checkpoint_every, k->steps);
   tt_status status = TT_OK;
   if (leader(r)) {
@@ -165,6 +172,7 @@ static tt_status one_step(run_state *r) {
 static tt_status loop(run_state *r) {
   r->rate_since = tt_now();
   r->rate_samples = r->trainer.state.samples;
+  if (r->config->train.replica_check_every > 0) TT_TRY(check_replicas(r)); // what was read and handed out
   if (r->trainer.state.step == 0) TT_TRY(validate(r));
   while (r->trainer.state.step < r->config->train.steps) TT_TRY(one_step(r));
   return TT_OK;
