@@ -4,15 +4,53 @@
 
 #include "core/memory.h"
 
+static int64_t blocks_in(int64_t elements) {
+  return (elements + TT_BLOCK - 1) / TT_BLOCK;
+}
+
+int64_t tt_shard_begin(const tt_bucket *bucket, int ranks, int r) {
+  int64_t begin = blocks_in(bucket->count) * r / ranks * TT_BLOCK;
+  return bucket->first + (begin < bucket->count ? begin : bucket->count);
+}
+
+// The ranks that share a bucket, and which of them has this place (comm/mesh.h).
+static int sharers(const tt_parameters *p, int k, int data, int place, int *own) {
+  *own = p->bucket[k].split ? place : p->place * data + place;
+  return p->bucket[k].split ? data : p->group * data;
+}
+
+static int64_t owned_of(const tt_parameters *p, int k, int data, int place) {
+  int own, ranks = sharers(p, k, data, place, &own);
+  return tt_shard_begin(&p->bucket[k], ranks, own + 1) - tt_shard_begin(&p->bucket[k], ranks, own);
+}
+
+tt_ownership tt_shards_owned(const tt_parameters *p, int data, int place) {
+  tt_ownership sum = {0, 0};
+  for (int k = 0; k < p->buckets; k++) {
+    int64_t elements = owned_of(p, k, data, place);
+    sum.elements += elements;
+    sum.blocks += blocks_in(elements);
+  }
+  return sum;
+}
+
+void tt_shards_traffic(const tt_parameters *p, int data, int place, int64_t sent[TT_TRAFFIC_KINDS]) {
+  for (int k = 0; k < p->buckets; k++) {
+    int own, ranks = sharers(p, k, data, place, &own);
+    int64_t elements = owned_of(p, k, data, place);
+    sent[TT_TRAFFIC_GRADIENTS] += (p->bucket[k].count - elements) * (int64_t)sizeof(float);
+    sent[TT_TRAFFIC_WEIGHTS] += (ranks - 1) * elements * (int64_t)sizeof(float);
+  }
+  sent[TT_TRAFFIC_NORMS] +=
+      (p->group * data - 1) * tt_shards_owned(p, data, place).blocks * (int64_t)sizeof(double);
+}
+
 static tt_status cut(tt_shard *s, const tt_mesh *mesh, const tt_bucket *bucket) {
   s->ranks = bucket->split ? &mesh->data : &mesh->whole;
-  int64_t size = s->ranks->size, blocks = (bucket->count + TT_BLOCK - 1) / TT_BLOCK;
+  int size = s->ranks->size;
   TT_TRY(tt_alloc(&s->segment, (size_t)size + 1, sizeof *s->segment, "shards of the parameters"));
   TT_TRY(tt_alloc(&s->counts, (size_t)size, sizeof *s->counts, "shards of the parameters"));
-  for (int64_t r = 0; r <= size; r++) {
-    int64_t end = blocks * r / size * TT_BLOCK;
-    s->segment[r] = bucket->first + (end < bucket->count ? end : bucket->count);
-  }
+  for (int r = 0; r <= size; r++) s->segment[r] = tt_shard_begin(bucket, size, r);
   for (int r = 0; r < size; r++) s->counts[r] = s->segment[r + 1] - s->segment[r];
   s->first = s->segment[s->ranks->rank];
   s->count = s->counts[s->ranks->rank];
@@ -27,7 +65,7 @@ tt_status tt_shards_make(tt_shards *shards, const tt_mesh *mesh, const tt_parame
     TT_TRY(cut(s, mesh, &parameters->bucket[k]));
     s->own = shards->own;
     shards->own += s->count;
-    shards->own_blocks += (s->count + TT_BLOCK - 1) / TT_BLOCK;
+    shards->own_blocks += blocks_in(s->count);
   }
   return TT_OK;
 }

@@ -28,6 +28,19 @@ typedef struct {
   int64_t own_blocks;
 } tt_shards;
 
+// Where the segment of rank r of `ranks` begins in the flat array; r == ranks: where the bucket ends. A pure
+// function, as the two below: they serve layouts that are only thought of, too.
+int64_t tt_shard_begin(const tt_bucket *bucket, int ranks, int r);
+
+// What rank `place` of `data` ranks owns of the table of its tensor place: elements, and blocks of TT_BLOCK.
+typedef struct {
+  int64_t elements, blocks;
+} tt_ownership;
+tt_ownership tt_shards_owned(const tt_parameters *parameters, int data, int place);
+
+// Adds what that rank sends to others in one update: gradients, norms and weights (bytes).
+void tt_shards_traffic(const tt_parameters *parameters, int data, int place, int64_t sent[TT_TRAFFIC_KINDS]);
+
 // `mesh` and `parameters` must outlive *shards. TT_ERR_MEMORY.
 tt_status tt_shards_make(tt_shards *shards, const tt_mesh *mesh, const tt_parameters *parameters);
 void tt_shards_free(tt_shards *shards);

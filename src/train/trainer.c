@@ -8,6 +8,7 @@
 #include "core/digest.h"
 #include "core/memory.h"
 #include "core/version.h"
+#include "train/memory.h"
 
 static tt_status check_ranks(const tt_trainer *t) {
   int data = t->mesh.data.size, leaves = t->config->train.micro_batches;
@@ -137,10 +138,11 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
 }
 
 double tt_trainer_bytes(const tt_trainer *t) {
-  // whole: weights, the tree, maybe the spare array; a rank's segment of both moments
-  double whole = 1 + tt_tree_levels(own_leaves(t)) + needs_spare(t) + 2.0 / t->comm->size;
-  return sizeof(float) *
-         ((double)t->parameters->total * whole + (double)tt_comm_tree_scratch(&t->mesh.whole));
+  tt_trainer_memory memory;
+  int tensor = t->mesh.tensor.size;
+  if (tt_trainer_memory_plan(t->config, t->mesh.data.size, tensor, t->comm->rank, &memory) != TT_OK) return 0;
+  return (double)tt_trainer_memory_sum(&memory) +
+         (needs_spare(t) ? sizeof(float) * (double)t->parameters->total : 0);
 }
 
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {

@@ -41,7 +41,7 @@ typedef struct {
 // Collective. The model and its table of parameters, and no memory for values yet. TT_ERR_CONFIG when the
 // ranks are not a power of two that divides micro_batches.
 tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *config);
-// Bytes that tt_trainer_init takes on each rank.
+// Bytes that tt_trainer_init takes on this rank (0 when there is no memory to find out).
 double tt_trainer_bytes(const tt_trainer *t);
 // Collective, after tt_trainer_plan or on a zeroed *t, which is planned first. Weights are initial values
 // from config->train.seed, moments zero, step 0.
