@@ -42,8 +42,10 @@ void TT_CPU(transpose)(int rows, int columns, const float *in, int64_t in_stride
       float *to = out + c0 * out_stride + r0;
       if (tall < TILE || wide < TILE) {
         for (int c = 0; c < wide; c++)
-          for (int r = 0; r < tall; r++)
-            to[c * out_stride + r] = from[r * in_stride + c] + (accumulate ? to[c * out_stride + r] : 0.0f);
+          for (int r = 0; r < tall; r++) { // + 0 would make a 0 of -0, which whole tiles keep
+            float *at = to + c * out_stride + r, value = from[r * in_stride + c];
+            *at = accumulate ? value + *at : value;
+          }
         continue;
       }
       tt_lanes tile[TILE];

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "cpu/vector.h"
-#include "device/ops.h"
+#include "five.h"
 
 static void functions(void **state) {
   (void)state;
@@ -36,40 +36,6 @@ static void functions(void **state) {
   assert_true(tt_gelu(0) == 0 && tt_gelu(50) == 50 && tt_gelu(-50) == 0);
 }
 
-static const int atoms[5] = {1, 2, 7, 13, 5};
-
-// Molecules of these sizes and nothing else, in this order. Sample numbers stay with the molecules.
-static void pack(tt_batch *batch, const int32_t *order) {
-  enum { MOST = 13 };
-  static uint16_t zeros[MOST * MOST * 8];
-  static float origin[MOST * 3];
-  tt_sample samples[5], *pointers[5];
-  uint64_t number[5];
-  int32_t index[5];
-  for (int m = 0; m < 5; m++) {
-    samples[m] = (tt_sample){.atoms = atoms[m],
-                             .token = (uint8_t *)zeros,
-                             .target = (uint8_t *)zeros,
-                             .pair_class = (uint8_t *)zeros,
-                             .edge = (uint8_t *)zeros,
-                             .atom_input = zeros,
-                             .degree = zeros,
-                             .path = zeros,
-                             .position = origin,
-                             .target_position = origin};
-    pointers[m] = &samples[m], number[m] = 1000 + (uint64_t)m, index[m] = m;
-  }
-  memset(batch, 0, sizeof *batch);
-  assert_int_equal(tt_batch_pack(batch, pointers, order, 5, number, index, TT_SCALING_MOLECULE, 0), TT_OK);
-}
-
-static float *array(int64_t count, float fill) {
-  float *a = malloc((size_t)count * sizeof *a);
-  assert_non_null(a);
-  for (int64_t i = 0; i < count; i++) a[i] = fill;
-  return a;
-}
-
 // The dropout factors of all rows: dropout of a map whose weights are 0 and whose biases (and gates) are 1.
 static float *masks(const tt_ops *ops, const tt_batch *batch, tt_rows kind, tt_dropout dropout, int dim) {
   int64_t rows = kind == TT_ROWS_TOKENS ? batch->tokens : batch->pairs;
@@ -83,8 +49,7 @@ static float *masks(const tt_ops *ops, const tt_batch *batch, tt_rows kind, tt_d
                           .pairs = rows};
   const tt_drop drop = {batch, kind, dropout};
   float *x = array(rows, 0), *w = array(dim, 0), *b = array(dim, 1), *out = array(rows * dim, NAN);
-  float *scratch = aligned_alloc(64, (ops->scratch(&sizes) * sizeof(float) + 63) / 64 * 64);
-  assert_non_null(scratch);
+  float *scratch = scratch_for(ops, &sizes);
   if (kind == TT_ROWS_PAIRS_SHARED) {
     float *gate = array(rows * dim, 1), *statistics = array(2 * rows, NAN);
     ops->triangle_out(&drop, 1, dim, x, (tt_weights){b, b}, (tt_statistics){statistics, statistics + rows},
@@ -96,8 +61,6 @@ static float *masks(const tt_ops *ops, const tt_batch *batch, tt_rows kind, tt_d
   free(x), free(w), free(b), free(scratch);
   return out;
 }
-
-static const int32_t as_given[5] = {0, 1, 2, 3, 4};
 
 static void rate(void **state) {
   const tt_ops *backends[] = {tt_ops_cpu(TT_FP32), tt_ops_reference()};
