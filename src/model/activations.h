@@ -5,16 +5,22 @@
 #include "model/model.h"
 #include "model/places.h"
 
+// Rows: T tokens and R pairs of the own molecules, T' and R' of all molecules of the tensor group's piece,
+// rank by rank. The atom track works on T' rows with the own part of heads and columns: h = H / n, d = D / n,
+// f = F / n on n ranks. A rank alone has T' = T, R' = R, h = H, d = D, f = F.
+
 // What the backward of one layer needs; the rest is computed again.
 typedef struct {
-  float *x, *pair;              // inputs (T, D), (R, P); layer l + 1's are layer l's outputs
-  float *qkv, *prob, *o;        // (T, 3D), (R * H), (T, D)
-  float *x1, *ffn_h;            // after attention (T, D); before GELU (T, F)
-  float *ab;                    // outer product's a, b (T, 2C)
-  float *pair1, *tri_p, *tri_g; // after the outer product (R, P); (R, 2C) each
-  float *t, *gate, *pair2;      // triangle product (R, C), gate (R, P), after the triangle (R, P)
-  float *pair_h;                // before GELU (R, P)
-  tt_statistics attn_norm, ffn_norm, opm_norm, tri_norm, tri_out_norm, pair_ffn_norm;
+  float *x_all, *x, *pair;    // inputs (T', D), of which x are the own rows (T, D); (R, P). Layer l + 1's are
+                              // layer l's outputs
+  float *qkv, *prob, *o;      // (T', 3d), (R' * h), (T', d)
+  float *x1_all, *x1, *ffn_h; // after attention (T', D), own rows (T, D); before GELU (T', f)
+  float *ab;                  // outer product's a, b (T, 2C)
+  float *pair1, *tri_p, *tri_g;      // after the outer product (R, P); (R, 2C) each
+  float *t, *gate, *pair2;           // triangle product (R, C), gate (R, P), after the triangle (R, P)
+  float *pair_h;                     // before GELU (R, P)
+  tt_statistics attn_norm, ffn_norm; // of T' rows
+  tt_statistics opm_norm, tri_norm, tri_out_norm, pair_ffn_norm;
 } tt_layer_activations;
 
 struct tt_model {
@@ -29,6 +35,12 @@ struct tt_model {
   void *probe_context;
   tt_stopwatch watch;
 
+  // The ranks that share a piece (NULL: this one alone), how many, and which of them this is; token and pair
+  // rows of each rank in the piece in hand.
+  const tt_comm *group;
+  int ranks, place;
+  int64_t *token_rows, *pair_rows; // (ranks)
+
   // one allocation, cut anew for each piece; scratch is one by itself, of the largest piece's exact size, so
   // that a sanitizer sees what is written past it
   float *memory;
@@ -38,14 +50,17 @@ struct tt_model {
   tt_statistics x_norm, pair_norm;
   float *gaussian, *gauss_h;          // (A, 128): kernel values; before GELU
   tt_layer_activations *layers;       // L + 1; the last one has only x and pair
-  float *move_qkv, *move_prob, *move; // (T, 3D), (R * H), (T, 3)
-  tt_statistics move_norm, move_pair_norm, lm_norm;
+  float *move_qkv, *move_prob, *move; // (T', 3d), (R' * h), (T, 3)
+  tt_statistics move_norm;            // of T' rows
+  tt_statistics move_pair_norm, lm_norm;
   float *lm_x, *lm_h, *logits; // (masked, D), (masked, D), (masked, 128); rows up to T
   float *dx, *dpair;           // running gradients (T, D), (R, P)
-  float *token1, *token2;      // temporaries (T, max(3D, 2C, 128))
+  float *token1, *token2;      // temporaries (T, max(3D, 2C, 128)) or (T', 3d)
   float *pair1, *pair2;        // temporaries (R, max(P, 128))
   float *pair_c;               // temporary (R, C)
-  float *bias, *dprob;         // (R, H) each
+  float *bias, *bias_all;      // attention bias (R, H), and (R', h), the same array for a rank alone
+  float *dprob;                // (R' * h)
+  float *rows_all, *exchange;  // temporary (T', D) and room for other ranks' rows; in a group only
   float *scratch;
 };
 
@@ -53,9 +68,10 @@ struct tt_model {
 typedef struct {
   tt_model *m;
   const tt_ops *ops;
-  const tt_batch *batch;
-  const float *w; // weights
-  float *g;       // gradients, same places
+  const tt_batch *batch;     // own molecules
+  const tt_batch *batch_all; // the group's; the same for a rank alone
+  const float *w;            // weights
+  float *g;                  // gradients, same places
   bool dropout;
   uint64_t seed, step;
 } tt_pass;
@@ -108,9 +124,38 @@ void tt_norm_map(const tt_pass *p, const float *x, int64_t rows, int dim, tt_aff
 void tt_norm_map_backward(const tt_pass *p, const float *dy, const float *x, int64_t rows, int dim,
                           tt_affine norm, tt_statistics s, int out, tt_affine at, float *dx);
 
+// Cuts all buffers for a piece, from more memory if it takes more, and counts the ranks' rows. `shared`:
+// layers share the buffers of their pair track. TT_ERR_MEMORY, which in a group ends the job.
+tt_status tt_buffers_make(tt_model *m, bool shared, const tt_piece *piece);
+
+// ---- what crosses between the ranks of a group; nothing for a rank alone ----
+static inline bool tt_alone(const tt_pass *p) {
+  return p->m->ranks == 1;
+}
+// First own row of an array of all token rows (T', dim).
+float *tt_own_tokens(const tt_pass *p, float *all, int64_t dim);
+// all (T', dim): own rows in, all rows out.
+void tt_gather_tokens(const tt_pass *p, int64_t dim, float *all);
+// own (T, dim) = sum over the ranks of their `partial` (T', dim), which is used up. Not for a rank alone.
+void tt_sum_tokens(const tt_pass *p, int64_t dim, float *partial, float *own);
+// m->bias (R, H) -> m->bias_all (R', h), and back: a rank has the bias of its own pairs, and its heads need
+// it for all pairs.
+void tt_bias_to_heads(const tt_pass *p);
+void tt_bias_to_pairs(const tt_pass *p);
+
+// m->dx += what LN and the map (rows `out` of its matrix are here) of all token rows hand down; dy (T', out).
+// Uses rows_all and token1.
+void tt_token_map_backward(const tt_pass *p, const float *dy, const float *x_all, tt_affine norm,
+                           tt_statistics s, int out, tt_affine at);
+
 // ---- the steps of a pass ----
 void tt_embedding_forward(const tt_pass *p);
 void tt_embedding_backward(const tt_pass *p);
+// The atom track of a layer: x -> x1 -> next layer's x. The pair track takes part in the attention alone.
+void tt_attention_forward(const tt_pass *p, int layer);
+void tt_attention_backward(const tt_pass *p, int layer);
+void tt_atom_ffn_forward(const tt_pass *p, int layer);
+void tt_atom_ffn_backward(const tt_pass *p, int layer);
 void tt_block_forward(const tt_pass *p, int layer);
 void tt_block_backward(const tt_pass *p, int layer);
 // The pair track's activations of a layer once more, from x, ab and pair of the layer: what its backward

@@ -1,8 +1,9 @@
-// One layer of the two tracks (docs/model.md, Block) and its backward.
+// One layer of the two tracks (docs/model.md, Block) and its backward; here the order of its steps and those
+// of the pair track, which know of own molecules only. The atom track: attention.c, atom_ffn.c.
 #include "model/activations.h"
 
 typedef struct {
-  int D, H, P, C, F, d;
+  int D, P, C;
   int64_t T, R;
   const tt_layer_places *at;
   tt_layer_activations *a, *next;
@@ -10,29 +11,9 @@ typedef struct {
 
 static layer_view view(const tt_pass *p, int l) {
   const tt_model_config *c = &p->m->config;
-  return (layer_view){c->embed_dim,
-                      c->heads,
-                      c->pair_dim,
-                      c->pair_hidden,
-                      c->ffn_dim,
-                      c->embed_dim / c->heads,
-                      p->batch->tokens,
-                      p->batch->pairs,
-                      &p->m->places.layers[l],
-                      &p->m->layers[l],
-                      &p->m->layers[l + 1]};
-}
-
-static tt_ffn atom_ffn(const tt_pass *p, const layer_view *v, int l) {
-  const tt_model_config *c = &p->m->config;
-  return (tt_ffn){.drop = {p->batch, TT_ROWS_TOKENS, tt_site(p, c->dropout, l, TT_SITE_FFN)},
-                  .inner = tt_site(p, c->activation_dropout, l, TT_SITE_FFN_INNER),
-                  .rows = v->T,
-                  .dim = v->D,
-                  .hidden = v->F,
-                  .norm = tt_at(p, v->at->ffn_norm),
-                  .first = tt_at(p, v->at->ffn1),
-                  .second = tt_at(p, v->at->ffn2)};
+  return (layer_view){c->embed_dim,     c->pair_dim,         c->pair_hidden,
+                      p->batch->tokens, p->batch->pairs,     &p->m->places.layers[l],
+                      &p->m->layers[l], &p->m->layers[l + 1]};
 }
 
 static tt_ffn pair_ffn(const tt_pass *p, const layer_view *v, int l) {
@@ -45,10 +26,6 @@ static tt_ffn pair_ffn(const tt_pass *p, const layer_view *v, int l) {
                   .norm = tt_at(p, v->at->pair_ffn_norm),
                   .first = tt_at(p, v->at->pair_ffn1),
                   .second = tt_at(p, v->at->pair_ffn2)};
-}
-
-static tt_affine qkv_place(const layer_view *v) {
-  return (tt_affine){v->at->q, -1};
 }
 
 // Steps 3 and 4 of a block, also where the backward computes them `again`. The branch is computed once more
@@ -86,34 +63,16 @@ static void triangle_forward(const tt_pass *p, const layer_view *v, int l, bool 
 
 void tt_block_forward(const tt_pass *p, int l) {
   tt_model *m = p->m;
-  const tt_model_config *c = &m->config;
-  const tt_ops *ops = p->ops;
   layer_view v = view(p, l);
   tt_layer_activations *a = v.a;
-  tt_drop tokens = {p->batch, TT_ROWS_TOKENS, tt_site(p, c->dropout, l, TT_SITE_ATTENTION_OUT)};
 
   // 1. attention, biased by the pair track
   tt_enter(p, TT_PART_ATTENTION);
-  tt_dropout drop = tt_site(p, c->attention_dropout, l, TT_SITE_ATTENTION);
-  tt_norm_map(p, a->x, v.T, v.D, v.at->attn_norm, a->attn_norm, 3 * v.D, qkv_place(&v), a->qkv);
-  ops->linear(a->pair, v.R, v.P, v.H, tt_at(p, v.at->bias), m->bias, m->scratch);
-  ops->attention(p->batch, 0, v.H, v.d, a->qkv, m->bias, a->prob, m->scratch);
-  tt_show_layer(p, false, l, "attn_prob", TT_PROBE_PROBABILITIES, v.H, a->prob);
-  ops->attention_values(p->batch, v.H, v.d, a->prob, &drop, a->qkv, a->o, m->scratch);
-  if (m->probe) {
-    ops->linear_residual(&tokens, a->o, v.T, v.D, v.D, tt_at(p, v.at->o), NULL, m->token1, m->scratch);
-    tt_show_layer(p, false, l, "self_attn", TT_PROBE_TOKENS, v.D, m->token1);
-  }
-  ops->linear_residual(&tokens, a->o, v.T, v.D, v.D, tt_at(p, v.at->o), a->x, a->x1, m->scratch);
+  tt_attention_forward(p, l);
 
   // 2. atom feed-forward
   tt_enter(p, TT_PART_ATOM_FFN);
-  tt_ffn ffn = atom_ffn(p, &v, l);
-  if (m->probe) {
-    ops->ffn(&ffn, a->x1, NULL, a->ffn_h, a->ffn_norm, m->token1, m->scratch);
-    tt_show_layer(p, false, l, "ffn", TT_PROBE_TOKENS, v.D, m->token1);
-  }
-  ops->ffn(&ffn, a->x1, a->x1, a->ffn_h, a->ffn_norm, v.next->x, m->scratch);
+  tt_atom_ffn_forward(p, l);
 
   // 3. outer product: atoms speak to pairs
   tt_enter(p, TT_PART_OUTER_PRODUCT);
@@ -126,12 +85,12 @@ void tt_block_forward(const tt_pass *p, int l) {
 
   // 5. pair feed-forward
   tt_enter(p, TT_PART_PAIR_FFN);
-  ffn = pair_ffn(p, &v, l);
+  tt_ffn ffn = pair_ffn(p, &v, l);
   if (m->probe) {
-    ops->ffn(&ffn, a->pair2, NULL, a->pair_h, a->pair_ffn_norm, m->pair1, m->scratch);
+    p->ops->ffn(&ffn, a->pair2, NULL, a->pair_h, a->pair_ffn_norm, m->pair1, m->scratch);
     tt_show_layer(p, false, l, "pair_ffn", TT_PROBE_PAIRS, v.P, m->pair1);
   }
-  ops->ffn(&ffn, a->pair2, a->pair2, a->pair_h, a->pair_ffn_norm, v.next->pair, m->scratch);
+  p->ops->ffn(&ffn, a->pair2, a->pair2, a->pair_h, a->pair_ffn_norm, v.next->pair, m->scratch);
 
   tt_show_layer(p, false, l, "x", TT_PROBE_TOKENS, v.D, v.next->x);
   tt_show_layer(p, false, l, "pair", TT_PROBE_PAIRS, v.P, v.next->pair);
@@ -178,23 +137,6 @@ static void outer_product_backward(const tt_pass *p, const layer_view *v, int l)
                        m->dx);
 }
 
-static void attention_backward(const tt_pass *p, const layer_view *v, int l) {
-  tt_model *m = p->m;
-  tt_layer_activations *a = v->a;
-  tt_dropout drop = tt_site(p, m->config.attention_dropout, l, TT_SITE_ATTENTION);
-  tt_drop outer = {p->batch, TT_ROWS_TOKENS, tt_site(p, m->config.dropout, l, TT_SITE_ATTENTION_OUT)};
-  float *dout = m->token1, *dqkv = m->token2;
-  p->ops->linear_residual_backward(&outer, m->dx, a->o, v->T, v->D, v->D, p->w + v->at->o.w, dout,
-                                   tt_gradients_at(p, v->at->o), m->scratch);
-  p->ops->attention_values_backward(p->batch, v->H, v->d, a->prob, &drop, a->qkv, dout, m->dprob, dqkv,
-                                    m->scratch);
-  p->ops->attention_backward(p->batch, 0, v->H, v->d, a->qkv, a->prob, m->dprob, dqkv, m->bias, m->scratch);
-  p->ops->linear_backward(m->bias, a->pair, v->R, v->P, v->H, p->w + v->at->bias.w, m->dpair, true,
-                          tt_gradients_at(p, v->at->bias), m->scratch);
-  tt_norm_map_backward(p, dqkv, a->x, v->T, v->D, v->at->attn_norm, a->attn_norm, 3 * v->D, qkv_place(v),
-                       m->dx);
-}
-
 // m->dx and m->dpair: gradients of the layer's outputs on entry, of its inputs on return.
 void tt_block_backward(const tt_pass *p, int l) {
   tt_model *m = p->m;
@@ -213,9 +155,7 @@ void tt_block_backward(const tt_pass *p, int l) {
   // the outer product reads the layer's output x, so only now is that tensor's gradient whole
   tt_show_layer(p, true, l, "x", TT_PROBE_TOKENS, v.D, m->dx);
   tt_enter(p, TT_PART_ATOM_FFN);
-  ffn = atom_ffn(p, &v, l);
-  p->ops->ffn_backward(&ffn, a->x1, a->ffn_h, a->ffn_norm, m->dx, tt_gradients_at(p, v.at->ffn_norm),
-                       tt_gradients_at(p, v.at->ffn1), tt_gradients_at(p, v.at->ffn2), m->scratch);
+  tt_atom_ffn_backward(p, l);
   tt_enter(p, TT_PART_ATTENTION);
-  attention_backward(p, &v, l);
+  tt_attention_backward(p, l);
 }

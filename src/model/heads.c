@@ -2,35 +2,63 @@
 // losses).
 #include "model/activations.h"
 
-static void movement_forward(const tt_pass *p, const tt_dropout *drop) {
+// Movement: all tokens of the group's piece, own heads. Their sum is the movement.
+typedef struct {
+  int D, P, H, d, h, head; // d, h: own part of the channels and heads; head: channels of one
+  tt_dropout drop;
+} movement_view;
+
+static movement_view view(const tt_pass *p) {
+  const tt_model_config *c = &p->m->config;
+  int n = p->m->ranks;
+  movement_view v = {c->embed_dim,
+                     c->pair_dim,
+                     c->heads,
+                     c->embed_dim / n,
+                     c->heads / n,
+                     c->embed_dim / c->heads,
+                     tt_site(p, c->movement_dropout, c->layers, TT_SITE_ATTENTION)};
+  v.drop.first = (uint32_t)(v.h * p->m->place);
+  return v;
+}
+
+static void movement_forward(const tt_pass *p) {
   tt_model *m = p->m;
   const tt_places *at = &m->places;
-  const tt_batch *b = p->batch;
-  int D = m->config.embed_dim, P = m->config.pair_dim, H = m->config.heads;
   const tt_layer_activations *last = &m->layers[m->config.layers];
-  tt_norm_map(p, last->x, b->tokens, D, at->move_norm, m->move_norm, 3 * D, (tt_affine){at->move_q, -1},
-              m->move_qkv);
-  tt_norm_map(p, last->pair, b->pairs, P, at->move_pair_norm, m->move_pair_norm, H, at->move_bias, m->bias);
-  p->ops->attention(b, 1, H, D / H, m->move_qkv, m->bias, m->move_prob, m->scratch);
-  tt_show(p, "movement_attn_prob", TT_PROBE_PROBABILITIES, H, m->move_prob);
-  p->ops->movement(b, H, D / H, m->move_prob, drop, m->move_qkv, p->w + at->force, m->move, m->scratch);
+  movement_view v = view(p);
+  tt_gather_tokens(p, v.D, last->x_all);
+  tt_norm_map(p, last->x_all, p->batch_all->tokens, v.D, at->move_norm, m->move_norm, 3 * v.d,
+              (tt_affine){at->move_q, -1}, m->move_qkv);
+  tt_norm_map(p, last->pair, p->batch->pairs, v.P, at->move_pair_norm, m->move_pair_norm, v.H, at->move_bias,
+              m->bias);
+  tt_bias_to_heads(p);
+  p->ops->attention(p->batch_all, 1, v.h, v.head, m->move_qkv, m->bias_all, m->move_prob, m->scratch);
+  tt_show(p, "movement_attn_prob", TT_PROBE_PROBABILITIES, v.h, m->move_prob);
+  float *move = tt_alone(p) ? m->move : m->rows_all;
+  p->ops->movement(p->batch_all, v.h, v.head, m->move_prob, &v.drop, m->move_qkv, p->w + at->force, move,
+                   m->scratch);
+  if (!tt_alone(p)) tt_sum_tokens(p, 3, move, m->move);
   tt_show(p, "movement", TT_PROBE_TOKENS, 3, m->move);
 }
 
-static void movement_backward(const tt_pass *p, const tt_dropout *drop, const float *dmove) {
+// dmove (T', 3): own rows in.
+static void movement_backward(const tt_pass *p, float *dmove) {
   tt_model *m = p->m;
   const tt_places *at = &m->places;
-  const tt_batch *b = p->batch;
-  int D = m->config.embed_dim, P = m->config.pair_dim, H = m->config.heads;
   const tt_layer_activations *last = &m->layers[m->config.layers];
+  movement_view v = view(p);
   float *dqkv = m->token2;
-  p->ops->movement_backward(b, H, D / H, m->move_prob, drop, m->move_qkv, p->w + at->force, dmove, m->dprob,
-                            dqkv, p->g + at->force, m->scratch);
-  p->ops->attention_backward(b, 1, H, D / H, m->move_qkv, m->move_prob, m->dprob, dqkv, m->bias, m->scratch);
-  tt_norm_map_backward(p, m->bias, last->pair, b->pairs, P, at->move_pair_norm, m->move_pair_norm, H,
-                       at->move_bias, m->dpair);
-  tt_norm_map_backward(p, dqkv, last->x, b->tokens, D, at->move_norm, m->move_norm, 3 * D,
-                       (tt_affine){at->move_q, -1}, m->dx);
+  tt_gather_tokens(p, 3, dmove);
+  p->ops->movement_backward(p->batch_all, v.h, v.head, m->move_prob, &v.drop, m->move_qkv, p->w + at->force,
+                            dmove, m->dprob, dqkv, p->g + at->force, m->scratch);
+  p->ops->attention_backward(p->batch_all, 1, v.h, v.head, m->move_qkv, m->move_prob, m->dprob, dqkv,
+                             m->bias_all, m->scratch);
+  tt_bias_to_pairs(p);
+  tt_norm_map_backward(p, m->bias, last->pair, p->batch->pairs, v.P, at->move_pair_norm, m->move_pair_norm,
+                       v.H, at->move_bias, m->dpair);
+  tt_token_map_backward(p, dqkv, last->x_all, at->move_norm, m->move_norm, 3 * v.d,
+                        (tt_affine){at->move_q, -1});
 }
 
 static void tokens_forward(const tt_pass *p) {
@@ -67,8 +95,7 @@ static void tokens_backward(const tt_pass *p, const float *dlogits) {
 void tt_heads(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losses *losses) {
   tt_model *m = p->m;
   const tt_batch *b = p->batch;
-  tt_dropout drop = tt_site(p, m->config.movement_dropout, m->config.layers, TT_SITE_ATTENTION);
-  movement_forward(p, &drop);
+  movement_forward(p);
   tokens_forward(p);
   if (!scale) {
     p->ops->cross_entropy(b, m->logits, 0, losses->token, NULL);
@@ -79,9 +106,9 @@ void tt_heads(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losse
   p->ops->zero(m->dpair, b->pairs * m->config.pair_dim);
   p->ops->cross_entropy(b, m->logits, scale->token, losses->token, m->token2);
   tokens_backward(p, m->token2);
-  float *dmove = m->token1;
+  float *all = tt_alone(p) ? m->token1 : m->rows_all, *dmove = tt_own_tokens(p, all, 3);
   p->ops->position_losses(b, m->move, scale->position, scale->distance, losses->position, losses->distance,
                           dmove);
   tt_show_gradient(p, "movement", TT_PROBE_TOKENS, 3, dmove);
-  movement_backward(p, &drop, dmove);
+  movement_backward(p, all);
 }

@@ -14,7 +14,7 @@ typedef struct tt_model tt_model;
 
 // Builds the parameter table; buffers grow with the pieces that are run. `group`: the ranks that share each
 // piece, of which this one has its share of the parameters; it must outlive the model; NULL: this rank alone.
-// Errors: TT_ERR_CONFIG, TT_ERR_MEMORY.
+// TT_ERR_CONFIG when the ranks of the group do not divide heads and ffn_dim, TT_ERR_MEMORY.
 tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops,
                           const tt_comm *group);
 void tt_model_free(tt_model *model);
@@ -29,6 +29,19 @@ void tt_model_set_recompute(tt_model *model, bool recompute);
 // Replaces the Gaussian centres (default: linspace(0, 9, 128)), e.g. by those of a checkpoint.
 void tt_model_set_means(tt_model *model, const float means[TT_GAUSSIANS]);
 
+// What a pass runs on. The ranks of a group run a piece together: each embeds its own molecules, computes
+// their pair track and their losses, and its part of the heads and columns of the atom track for all of them.
+typedef struct {
+  const tt_batch *own; // may be without molecules, in a group
+  const tt_batch *all; // the group's molecules: rank 0's, then rank 1's, ..., each in the order of its `own`;
+                       // a rank alone: `own`
+  const int32_t *molecules; // (ranks) how many are each rank's; a rank alone: NULL
+} tt_piece;
+
+static inline tt_piece tt_piece_alone(const tt_batch *batch) {
+  return (tt_piece){batch, batch, NULL};
+}
+
 // What each term of a piece's loss is multiplied by, so that pieces add up to means over the global batch:
 // token: weight / masked atoms of the global batch (0 when none is masked); position, distance: weight /
 // molecules.
@@ -36,20 +49,22 @@ typedef struct {
   double token, position, distance;
 } tt_loss_scale;
 
-// Unweighted losses, in double: token[k] of masked atom k (batch->masked_row order); position and distance of
-// each molecule (its own mean over atoms or pairs). Arrays of the caller, sized by the piece.
+// Unweighted losses of the own molecules, in double: token[k] of masked atom k (masked_row order); position
+// and distance of each molecule (its own mean over atoms or pairs). Arrays of the caller, sized by the piece.
 typedef struct {
   double *token, *position, *distance;
 } tt_piece_losses;
 
-// Forward and losses without dropout. `weights` is the flat array of the parameter table.
-tt_status tt_model_evaluate(tt_model *model, const float *weights, const tt_batch *batch,
+// Forward and losses without dropout. `weights` is the flat array of the parameter table. Collective over the
+// group, as is tt_model_train: a rank of several that cannot go on ends the job. TT_ERR_MEMORY.
+tt_status tt_model_evaluate(tt_model *model, const float *weights, const tt_piece *piece,
                             const tt_piece_losses *losses);
 
 // Forward with dropout drawn from (seed, step, sample), losses, and backward: adds the gradient of
-// scale.token * sum token + scale.position * sum position + scale.distance * sum distance to `gradient`
-// (flat).
-tt_status tt_model_train(tt_model *model, const float *weights, const tt_batch *batch, uint64_t seed,
+// scale.token * sum token + scale.position * sum position + scale.distance * sum distance, the sums over the
+// group's molecules, to `gradient` (flat): of a split parameter the own share, of a whole one a part, and the
+// sum of the ranks' parts is its gradient.
+tt_status tt_model_train(tt_model *model, const float *weights, const tt_piece *piece, uint64_t seed,
                          uint64_t step, const tt_loss_scale *scale, float *gradient,
                          const tt_piece_losses *losses);
 
@@ -60,10 +75,13 @@ tt_stopwatch *tt_model_stopwatch(tt_model *model);
 // Bytes of the buffers that the largest piece so far has used.
 size_t tt_model_bytes(const tt_model *model);
 
-// What the buffers of a piece depend on: its rows on this rank (batch.h) and its longest molecule.
+// What the buffers of a piece depend on: its rows on this rank (batch.h) and its longest molecule; in a
+// tensor group also the ranks, and the rows of all of them, whose longest molecule it then is. A rank alone:
+// 0 or 1 ranks, and the last two are not read.
 typedef struct {
   int64_t tokens, pairs, atom_pairs;
-  int max_length;
+  int max_length, ranks;
+  int64_t tokens_all, pairs_all;
 } tt_piece_sizes;
 
 // Elements of those buffers, in which `statistics` (means and standard deviations of LayerNorm rows) are
@@ -79,7 +97,8 @@ tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool r
 
 // For tests: called with every named activation (names as in docs/model.md) and, in tt_model_train, with
 // gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at
-// pair_offset * heads.
+// pair_offset * heads; in a group of all its molecules the own heads, where everything else is of the own
+// molecules.
 typedef enum {
   TT_PROBE_TOKENS,
   TT_PROBE_PAIRS,

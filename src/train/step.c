@@ -76,7 +76,8 @@ typedef struct {
 static tt_status train_piece(tt_trainer *t, tt_work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
-  return tt_model_train(t->model, t->weights, &t->batch, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
+  tt_piece piece = tt_piece_alone(&t->batch);
+  return tt_model_train(t->model, t->weights, &piece, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
                         (uint64_t)t->state.step, &c->scale, c->gradient, &losses);
 }
 
@@ -206,7 +207,8 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
 
 static tt_status evaluate_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
-  return tt_model_evaluate(t->model, t->weights, &t->batch,
+  tt_piece piece = tt_piece_alone(&t->batch);
+  return tt_model_evaluate(t->model, t->weights, &piece,
                            &(tt_piece_losses){w->token, w->position, w->distance});
 }
 

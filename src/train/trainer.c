@@ -130,6 +130,8 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   TT_TRY(check_same(t));
   tt_status status = tt_mesh_make(&t->mesh, comm, tensor > 1 ? tensor : 1);
   if (status == TT_OK) status = check_ranks(t);
+  if (status == TT_OK && tensor > 1)
+    status = tt_fail(TT_ERR_UNSUPPORTED, "parallel.tensor = %d: not built yet", tensor);
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);
   TT_TRY(tt_comm_agree(comm, status));
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);

@@ -132,7 +132,8 @@ static void step(tt_model *m, const float *w, const tt_batch *b, result *r) {
   tt_loss_scale scale = {b->masked ? 1.0 / (double)b->masked : 0, molecule, molecule};
   tt_piece_losses parts = parts_of(r, b);
   memset(r->gradient, 0, (size_t)r->parameters * sizeof *r->gradient);
-  assert_int_equal(tt_model_train(m, w, b, 3, 9, &scale, r->gradient, &parts), TT_OK);
+  tt_piece piece = tt_piece_alone(b);
+  assert_int_equal(tt_model_train(m, w, &piece, 3, 9, &scale, r->gradient, &parts), TT_OK);
 }
 
 static tt_model *model_make(const config *c, const tt_ops *ops) {
@@ -193,12 +194,14 @@ static void alone_and_together(const config *c, const char *kernels, const float
   result all = result_make(0, b);
   tt_piece_losses parts = parts_of(&all, b);
   const double *token = parts.token;
-  assert_int_equal(tt_model_evaluate(m, w, b, &parts), TT_OK);
+  tt_piece together = tt_piece_alone(b);
+  assert_int_equal(tt_model_evaluate(m, w, &together, &parts), TT_OK);
   for (int32_t k = 0; k < b->molecules; k++) {
     tt_batch single = batch_make(c, &k, 1);
     result one = result_make(0, &single);
     tt_piece_losses its = parts_of(&one, &single);
-    assert_int_equal(tt_model_evaluate(m, w, &single, &its), TT_OK);
+    tt_piece alone = tt_piece_alone(&single);
+    assert_int_equal(tt_model_evaluate(m, w, &alone, &its), TT_OK);
     same(c, kernels, "a molecule is alone", its.token, token, (size_t)single.masked * sizeof *token);
     same(c, kernels, "a molecule is alone", its.position, parts.position + k, sizeof *token);
     same(c, kernels, "a molecule is alone", its.distance, parts.distance + k, sizeof *token);

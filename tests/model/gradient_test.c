@@ -93,8 +93,8 @@ static int teardown(void **state) {
 
 static double loss(fixture *f, const tt_loss_scale *scale, float *gradient) {
   tt_piece_losses losses = {f->token, f->position, f->distance};
-  assert_int_equal(tt_model_train(f->model, f->weights, &f->batch, SEED, STEP, scale, gradient, &losses),
-                   TT_OK);
+  tt_piece piece = tt_piece_alone(&f->batch);
+  assert_int_equal(tt_model_train(f->model, f->weights, &piece, SEED, STEP, scale, gradient, &losses), TT_OK);
   double sum = 0;
   for (int64_t k = 0; k < f->batch.masked; k++) sum += scale->token * f->token[k];
   for (int k = 0; k < MOLECULES; k++)
@@ -176,7 +176,10 @@ static void distance_gradient(void **state) {
 static void room_is_known_beforehand(void **state) {
   fixture *f = *state;
   const tt_model_config *config = tt_model_configuration(f->model);
-  const tt_piece_sizes piece = {f->batch.tokens, f->batch.pairs, f->batch.atom_pairs, f->batch.max_length};
+  const tt_piece_sizes piece = {.tokens = f->batch.tokens,
+                                .pairs = f->batch.pairs,
+                                .atom_pairs = f->batch.atom_pairs,
+                                .max_length = f->batch.max_length};
   tt_piece_room room, less;
   assert_int_equal(tt_model_room(config, tt_ops_cpu(TT_FP32), false, &piece, &room), TT_OK);
   loss(f, &(tt_loss_scale){.token = 1}, f->gradient);

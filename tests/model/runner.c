@@ -59,7 +59,8 @@ void runner_pass(runner *r, const padded_batch *b) {
                          1.0 / b->molecules};
   memset(r->gradient, 0, (size_t)r->parameters->total * sizeof(float));
   tt_piece_losses losses = {token, position, distance};
-  if (tt_model_train(r->model, r->weights, batch, 0, 0, &scale, r->gradient, &losses) != TT_OK) {
+  tt_piece piece = tt_piece_alone(batch);
+  if (tt_model_train(r->model, r->weights, &piece, 0, 0, &scale, r->gradient, &losses) != TT_OK) {
     fprintf(stderr, "%s\n", tt_error_message());
     exit(2);
   }

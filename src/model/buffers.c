@@ -1,0 +1,214 @@
+// The buffers of a piece: how large they are, and cutting them from one allocation.
+#include <stdlib.h>
+
+#include "core/memory.h"
+#include "model/activations.h"
+
+// Hands out consecutive pieces of one allocation; with no memory yet it only counts.
+typedef struct {
+  float *memory;
+  size_t used;
+  int64_t statistics; // of it: rows' means and deviations
+} cutter;
+
+static float *cut(cutter *c, int64_t rows, int64_t dim) {
+  float *p = c->memory ? c->memory + c->used : NULL;
+  c->used += ((size_t)(rows * dim) + 15) / 16 * 16; // every buffer starts on a cache line
+  return p;
+}
+
+static tt_statistics cut_statistics(cutter *c, int64_t rows) {
+  tt_statistics s;
+  c->statistics += 2 * rows;
+  s.mean = cut(c, rows, 1);
+  s.rstd = cut(c, rows, 1);
+  return s;
+}
+
+static int64_t largest(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+
+// Own parts of channels, heads and hidden channels: d, h, f as in activations.h.
+typedef struct {
+  int64_t d, h, f;
+} shares;
+
+static shares shares_of(const tt_model *m) {
+  return (shares){m->config.embed_dim / m->ranks, m->config.heads / m->ranks, m->config.ffn_dim / m->ranks};
+}
+
+static void cut_layer(cutter *c, const tt_model *m, tt_layer_activations *a, const tt_piece_sizes *s) {
+  int64_t D = m->config.embed_dim, C = m->config.pair_hidden;
+  shares own = shares_of(m);
+  a->qkv = cut(c, s->tokens_all, 3 * own.d);
+  a->prob = cut(c, s->pairs_all, own.h);
+  a->o = cut(c, s->tokens_all, own.d);
+  a->x1_all = cut(c, s->tokens_all, D);
+  a->ffn_h = cut(c, s->tokens_all, own.f);
+  a->ab = cut(c, s->tokens, 2 * C);
+  a->attn_norm = cut_statistics(c, s->tokens_all);
+  a->ffn_norm = cut_statistics(c, s->tokens_all);
+  a->opm_norm = cut_statistics(c, s->tokens);
+}
+
+static void cut_pair_track(cutter *c, const tt_model_config *k, tt_layer_activations *a, int64_t R) {
+  int64_t P = k->pair_dim, C = k->pair_hidden;
+  a->pair1 = cut(c, R, P);
+  a->tri_p = cut(c, R, 2 * C);
+  a->tri_g = cut(c, R, 2 * C);
+  a->t = cut(c, R, C);
+  a->gate = cut(c, R, P);
+  a->pair2 = cut(c, R, P);
+  a->pair_h = cut(c, R, P);
+  a->tri_norm = cut_statistics(c, R);
+  a->tri_out_norm = cut_statistics(c, R);
+  a->pair_ffn_norm = cut_statistics(c, R);
+}
+
+// `shared`: layers share the buffers of their pair track.
+static void cut_all(cutter *c, tt_model *m, bool shared, const tt_piece_sizes *s) {
+  const tt_model_config *k = &m->config;
+  int64_t D = k->embed_dim, P = k->pair_dim, C = k->pair_hidden, H = k->heads;
+  int64_t T = s->tokens, R = s->pairs, A = s->atom_pairs, T_all = s->tokens_all, R_all = s->pairs_all;
+  shares own = shares_of(m);
+  int64_t token_wide = largest(3 * D, largest(2 * C, TT_TOKENS)), pair_wide = largest(P, TT_GAUSSIANS);
+  int64_t tokens = largest(T * token_wide, T_all * 3 * own.d);
+  m->x_embed = cut(c, T, D);
+  m->pair_embed = cut(c, R, P);
+  m->x_norm = cut_statistics(c, T);
+  m->pair_norm = cut_statistics(c, R);
+  m->gaussian = cut(c, A, TT_GAUSSIANS);
+  m->gauss_h = cut(c, A, TT_GAUSSIANS);
+  cutter first = *c;
+  for (int l = 0; l <= k->layers; l++) {
+    m->layers[l].x_all = cut(c, T_all, D);
+    m->layers[l].pair = cut(c, R, P);
+    if (l == k->layers) continue;
+    if (l == 0) first = *c;
+    cutter again = first; // the same place for all layers
+    cut_pair_track(shared && l > 0 ? &again : c, k, &m->layers[l], R);
+    cut_layer(c, m, &m->layers[l], s);
+  }
+  m->move_qkv = cut(c, T_all, 3 * own.d);
+  m->move_prob = cut(c, R_all, own.h);
+  m->move = cut(c, T, 3);
+  m->move_norm = cut_statistics(c, T_all);
+  m->move_pair_norm = cut_statistics(c, R);
+  m->lm_norm = cut_statistics(c, T);
+  m->lm_x = cut(c, T, D);
+  m->lm_h = cut(c, T, D);
+  m->logits = cut(c, T, TT_TOKENS);
+  m->dx = cut(c, T, D);
+  m->dpair = cut(c, R, pair_wide);
+  m->token1 = cut(c, tokens, 1);
+  m->token2 = cut(c, tokens, 1);
+  m->pair1 = cut(c, R, pair_wide);
+  m->pair2 = cut(c, R, pair_wide);
+  m->pair_c = cut(c, R, C);
+  m->bias = cut(c, R, H);
+  m->dprob = cut(c, R_all, own.h);
+  if (m->ranks == 1) {
+    m->bias_all = m->bias;
+    return;
+  }
+  m->bias_all = cut(c, R_all, own.h);
+  m->rows_all = cut(c, T_all, largest(D, 3)); // 3: movements
+  m->exchange = cut(c, m->ranks - 1, largest(T * largest(D, 3), R * own.h));
+}
+
+// Where the own rows begin in arrays of all rows.
+static void find_own_rows(tt_model *m) {
+  int64_t first = 0;
+  for (int r = 0; r < m->place; r++) first += m->token_rows[r] * m->config.embed_dim;
+  for (int l = 0; l <= m->config.layers; l++) {
+    tt_layer_activations *a = &m->layers[l];
+    a->x = a->x_all + first;
+    if (l < m->config.layers) a->x1 = a->x1_all + first;
+  }
+}
+
+static size_t scratch_of(const tt_model *m, const tt_piece_sizes *b) {
+  const tt_model_config *k = &m->config;
+  return m->ops->scratch(&(tt_sizes){.length = b->max_length,
+                                     .heads = k->heads,
+                                     .embed_dim = k->embed_dim,
+                                     .ffn_dim = k->ffn_dim,
+                                     .pair_dim = k->pair_dim,
+                                     .pair_hidden = k->pair_hidden,
+                                     .tokens = b->tokens_all,
+                                     .pairs = b->pairs_all});
+}
+
+tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
+                        const tt_piece_sizes *piece, tt_piece_room *room) {
+  // its pointers are cut from nothing
+  tt_model m = {.config = *config, .ops = ops, .ranks = piece->ranks > 1 ? piece->ranks : 1};
+  tt_piece_sizes sizes = *piece;
+  if (m.ranks == 1) sizes.tokens_all = piece->tokens, sizes.pairs_all = piece->pairs;
+  TT_TRY(tt_alloc(&m.layers, (size_t)config->layers + 1, sizeof *m.layers, "the layers' buffers"));
+  cutter count = {0};
+  cut_all(&count, &m, recompute, &sizes);
+  *room = (tt_piece_room){(int64_t)count.used, count.statistics, (int64_t)scratch_of(&m, &sizes)};
+  free(m.layers);
+  return TT_OK;
+}
+
+// Pieces differ in size: a quarter more than needed is allocated, so that few pieces find no room, and not
+// touched before it is needed, so that it takes no memory until then. Old contents are not kept.
+static tt_status make_room(tt_model *m, size_t floats) {
+  free(m->memory);
+  m->memory = NULL;
+  m->room = 0;
+  return tt_reserve(&m->memory, &m->room, floats + floats / 4, sizeof(float), "activations of one piece");
+}
+
+// Grows with the longest molecule so far only, so seldom.
+static tt_status make_scratch(tt_model *m, size_t floats) {
+  free(m->scratch);
+  m->scratch = NULL;
+  m->scratch_room = 0;
+  return tt_reserve(&m->scratch, &m->scratch_room, floats, sizeof(float), "scratch of one piece");
+}
+
+static tt_piece_sizes sizes_of(const tt_model *m, const tt_piece *piece) {
+  return (tt_piece_sizes){.tokens = piece->own->tokens,
+                          .pairs = piece->own->pairs,
+                          .atom_pairs = piece->own->atom_pairs,
+                          .max_length = piece->all->max_length,
+                          .ranks = m->ranks,
+                          .tokens_all = piece->all->tokens,
+                          .pairs_all = piece->all->pairs};
+}
+
+static tt_status make_buffers(tt_model *m, bool shared, const tt_piece *piece) {
+  cutter count = {0};
+  tt_piece_sizes sizes = sizes_of(m, piece);
+  cut_all(&count, m, shared, &sizes);
+  size_t scratch = scratch_of(m, &sizes);
+  if (count.used > m->room) TT_TRY(make_room(m, count.used));
+  if (scratch > m->scratch_room) TT_TRY(make_scratch(m, scratch));
+  if (count.used + scratch > m->floats) m->floats = count.used + scratch;
+  cutter real = {.memory = m->memory};
+  cut_all(&real, m, shared, &sizes);
+  return TT_OK;
+}
+
+static void count_rows(tt_model *m, const tt_piece *piece) {
+  int32_t first = 0;
+  for (int r = 0; r < m->ranks; r++) {
+    int32_t end = m->ranks == 1 ? piece->all->molecules : first + piece->molecules[r];
+    m->token_rows[r] = piece->all->token_offset[end] - piece->all->token_offset[first];
+    m->pair_rows[r] = piece->all->pair_offset[end] - piece->all->pair_offset[first];
+    first = end;
+  }
+}
+
+tt_status tt_buffers_make(tt_model *m, bool shared, const tt_piece *piece) {
+  tt_status status = make_buffers(m, shared, piece);
+  if (status != TT_OK && m->ranks > 1) tt_comm_abort(m->group); // the others are on their way into the pass
+  TT_TRY(status);
+  count_rows(m, piece);
+  find_own_rows(m);
+  return TT_OK;
+}
