@@ -19,6 +19,9 @@ static const char help[] =
     "resolved\n"
     "       twotrack checkpoint digest FILE                      the digest of its contents\n"
     "       twotrack checkpoint verify FILE [--json]             reads all of it and compares every digest\n"
+    "       twotrack checkpoint import CHECKPOINT.pt --out FILE  a checkpoint of weights from one of the "
+    "published "
+    "code\n"
     "\n"
     "FILE is a checkpoint, or a run folder: then its newest checkpoint.\n"
     "\n"
@@ -174,6 +177,7 @@ int tt_cli_checkpoint(int argc, char **argv) {
                                         {"help", no_argument, NULL, 'h'},
                                         {0}};
   options o = {0};
+  if (argc > 1 && strcmp(argv[1], "import") == 0) return tt_cli_checkpoint_import(argc - 1, argv + 1);
   opterr = 0, optind = 1;
   for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
     if (c == 'h') return fputs(help, stdout) < 0;
@@ -186,7 +190,7 @@ int tt_cli_checkpoint(int argc, char **argv) {
     else
       return usage("no option ", argv[optind - 1]);
   }
-  if (optind >= argc) return usage("say info, digest or verify", "");
+  if (optind >= argc) return usage("say info, digest, verify or import", "");
   o.what = argv[optind++];
   bool info = strcmp(o.what, "info") == 0, all = strcmp(o.what, "verify") == 0;
   if (!info && !all && strcmp(o.what, "digest") != 0) return usage("no command ", o.what);
