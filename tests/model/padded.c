@@ -22,7 +22,15 @@ static void *room(size_t count, size_t size) {
   return p;
 }
 
-void padded_read(hid_t file, const char *prefix, padded_batch *out) {
+static void pack(tt_batch *batch, tt_sample **samples, const int32_t *order, int first, int count,
+                 const uint64_t *number, int length) {
+  if (tt_batch_pack(batch, samples, order + first, count, number, order, TT_SCALING_BATCH, length) == TT_OK)
+    return;
+  fprintf(stderr, "cannot pack a batch: %s\n", tt_error_message());
+  exit(2);
+}
+
+void padded_read(hid_t file, const char *prefix, const tt_comm *ranks, padded_batch *out) {
   h5_array token = read_i(file, prefix, "src_token"), target = read_i(file, prefix, "target_token");
   h5_array feat = read_i(file, prefix, "atom_feat"), degree = read_i(file, prefix, "degree");
   h5_array path = read_i(file, prefix, "shortest_path"), edge = read_i(file, prefix, "edge_feat");
@@ -69,10 +77,11 @@ void padded_read(hid_t file, const char *prefix, padded_batch *out) {
     order[b] = b;
     number[b] = (uint64_t)b;
   }
-  if (tt_batch_pack(&out->batch, pointers, order, B, number, order, TT_SCALING_BATCH, n + 1) != TT_OK) {
-    fprintf(stderr, "cannot pack %s: %s\n", prefix, tt_error_message());
-    exit(2);
-  }
+  pack(&out->batch, pointers, order, 0, B, number, n + 1);
+  out->share = room((size_t)ranks->size, sizeof *out->share);
+  for (int r = 0; r < ranks->size; r++) out->share[r] = B * (r + 1) / ranks->size - B * r / ranks->size;
+  if (ranks->size > 1)
+    pack(&out->own, pointers, order, B * ranks->rank / ranks->size, out->share[ranks->rank], number, n + 1);
   for (int b = 0; b < B; b++) {
     tt_sample *s = &samples[b];
     void *parts[] = {s->token, s->target,     s->atom_input, s->degree,         s->path,
@@ -86,6 +95,13 @@ void padded_read(hid_t file, const char *prefix, padded_batch *out) {
 
 void padded_free(padded_batch *b) {
   tt_batch_free(&b->batch);
+  tt_batch_free(&b->own);
+  free(b->share);
+}
+
+tt_piece padded_piece(const padded_batch *b) {
+  if (b->share[0] == b->molecules) return tt_piece_alone(&b->batch);
+  return (tt_piece){&b->own, &b->batch, b->share};
 }
 
 tt_model_config padded_config(hid_t file) {

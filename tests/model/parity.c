@@ -1,4 +1,5 @@
 // Compares our model with upstream's, from files of reference vectors: parity [--precision bf16] FILE.h5...
+// Under mpirun the ranks are one tensor group: they share the model and the molecules.
 //
 // Whatever a file holds of activations, gradients of activations, losses, parameter gradients and Adam
 // updates is compared at the real (unpadded) positions, with the model run packed at the file's scaling
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gather.h"
 #include "runner.h"
 
 typedef struct {
@@ -28,6 +30,7 @@ static struct {
   hid_t file;
   padded_batch batch;
   tt_precision precision;
+  tt_comm ranks;
 } table;
 
 static void record(const char *name, double error, double tolerance, double largest) {
@@ -161,9 +164,7 @@ static void compare_predictions(const float *move) {
   free(distance);
 }
 
-static void probe(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
-                  const float *data) {
-  (void)context;
+static void compare_probed(const char *name, bool gradient, tt_probe_rows rows, int dim, const float *data) {
   char path[96];
   snprintf(path, sizeof path, "%s/%s", gradient ? "actgrad64" : "act64", name);
   compare(path, rows, dim, data);
@@ -174,10 +175,18 @@ static void probe(void *context, const char *name, bool gradient, tt_probe_rows 
     compare_predictions(data);
 }
 
+static void probe(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
+                  const float *data) {
+  (void)context;
+  float *all = gather_probe(&table.ranks, &table.batch, rows, dim, data);
+  compare_probed(name, gradient, rows, rows == TT_PROBE_PROBABILITIES ? dim * table.ranks.size : dim, all);
+  free(all);
+}
+
 // The embeddings of the tokens alone, which our model adds up with the other features at once.
 static void compare_token_embeddings(const runner *r) {
   const tt_batch *b = &table.batch.batch;
-  const tt_parameter *p = tt_parameters_find(r->parameters, "embed_tokens.weight");
+  const tt_parameter *p = tt_parameters_find(&r->parameters, "embed_tokens.weight");
   int dim = p->shape[1];
   float *rows = calloc((size_t)(b->tokens * dim), sizeof *rows);
   if (!rows) exit(2);
@@ -208,8 +217,8 @@ static bool zero_gradient(const char *name) {
 }
 
 static void compare_gradients(const runner *r) {
-  for (int k = 0; k < r->parameters->count; k++) {
-    const tt_parameter *p = &r->parameters->list[k];
+  for (int k = 0; k < r->parameters.count; k++) {
+    const tt_parameter *p = &r->parameters.list[k];
     char path[128];
     snprintf(path, sizeof path, "grad64/%s", p->name);
     if (!h5_has(table.file, path)) continue;
@@ -241,8 +250,8 @@ static void compare_updates(runner *r) {
     record(name, fabs(runner_gradient_norm(r) - norm.d[k]), 1e-5 * norm.d[k], norm.d[k]);
     runner_update(r, lr);
   }
-  for (int k = 0; k < r->parameters->count; k++) {
-    const tt_parameter *p = &r->parameters->list[k];
+  for (int k = 0; k < r->parameters.count; k++) {
+    const tt_parameter *p = &r->parameters.list[k];
     char path[128];
     snprintf(path, sizeof path, "optim/weights_after/%s", p->name);
     h5_array want = h5_read_double(table.file, path);
@@ -270,9 +279,9 @@ static int by_closeness(const void *a, const void *b) {
 static void check_file(const char *path) {
   table.count = table.missed = 0;
   table.file = h5_open(path);
-  padded_read(table.file, "inputs/", &table.batch);
+  padded_read(table.file, "inputs/", &table.ranks, &table.batch);
   runner r;
-  runner_start(&r, table.file, table.precision);
+  runner_start(&r, table.file, table.precision, &table.ranks);
   tt_model_set_probe(r.model, probe, NULL);
   runner_pass(&r, &table.batch);
   tt_model_set_probe(r.model, NULL, NULL);
@@ -287,6 +296,7 @@ static void check_file(const char *path) {
   padded_free(&table.batch);
   H5Fclose(table.file);
 
+  if (table.ranks.rank) return;
   qsort(table.rows, (size_t)table.count, sizeof *table.rows, by_closeness);
   printf("%s: %d datasets compared, %d outside tolerance; the closest to it:\n", path, table.count,
          table.missed);
@@ -307,11 +317,13 @@ int main(int argc, char **argv) {
     first = 3;
   }
   if (argc <= first) return fprintf(stderr, "usage: parity [--precision bf16] FILE.h5...\n"), 2;
+  if (tt_comm_start(&table.ranks) != TT_OK) return fprintf(stderr, "%s\n", tt_error_message()), 2;
   for (int k = first; k < argc; k++) {
     check_file(argv[k]);
     missed += table.missed;
     compared += table.count;
   }
-  printf("%d compared, %d outside tolerance\n", compared, missed);
+  if (!table.ranks.rank) printf("%d compared, %d outside tolerance\n", compared, missed);
+  tt_comm_finish(&table.ranks);
   return missed || !compared;
 }
