@@ -60,17 +60,6 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
 tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root);
 tt_status tt_comm_barrier(const tt_comm *comm);
 
-// Collective. Every rank passes `partial` (segment[size] floats): its subtree's sum of gradients. Rank r owns
-// elements segment[r] .. segment[r+1]-1 and gets there, in `partial` itself, the sum over all ranks in the
-// fixed binary tree: ranks 0+1, 2+3, ... first, then pairs of those. What it holds for other ranks stays.
-// Same bytes on the wire as a reduce-scatter, in parts, so that a part is added while it is in cache and the
-// next one travels: counts 4 * (segment[n] - segment[0] - the own elements). TT_ERR_ARGUMENT unless the ranks
-// are a power of two.
-tt_status tt_comm_tree_reduce(const tt_comm *comm, float *partial, const int64_t *segment, float *scratch);
-
-// Floats of `scratch` that this takes.
-int64_t tt_comm_tree_scratch(const tt_comm *comm);
-
 // The most bytes that go in one message; longer ones go in pieces (MPI counts in int). Tests lower it.
 extern int64_t tt_comm_piece_bytes;
 

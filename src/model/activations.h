@@ -31,6 +31,8 @@ struct tt_model {
   float means[TT_GAUSSIANS];
   float gaussian_std;
   bool recompute; // see tt_model_set_recompute
+  tt_layer_done layer_done;
+  void *layer_done_context;
   tt_probe probe;
   void *probe_context;
   tt_stopwatch watch;

@@ -73,6 +73,11 @@ void tt_model_set_recompute(tt_model *m, bool recompute) {
   m->recompute = recompute;
 }
 
+void tt_model_set_layer_done(tt_model *m, tt_layer_done done, void *context) {
+  m->layer_done = done;
+  m->layer_done_context = context;
+}
+
 void tt_model_set_probe(tt_model *m, tt_probe probe, void *context) {
   m->probe = probe;
   m->probe_context = context;
@@ -92,6 +97,7 @@ static tt_status run(const tt_pass *p, const tt_piece *piece, const tt_loss_scal
       if (m->recompute && l < m->config.layers - 1)
         tt_block_recompute(p, l); // the last layer's are still there
       tt_block_backward(p, l);
+      if (m->layer_done) m->layer_done(m->layer_done_context, l);
     }
     tt_enter(p, TT_PART_EMBEDDING);
     tt_embedding_backward(p);

@@ -68,6 +68,11 @@ tt_status tt_model_train(tt_model *model, const float *weights, const tt_piece *
                          uint64_t step, const tt_loss_scale *scale, float *gradient,
                          const tt_piece_losses *losses);
 
+// Who is told, in tt_model_train, that the backward has done a layer: what this pass adds to the gradients of
+// that layer's parameters is there. The last layer is the first; NULL (the default): nobody.
+typedef void (*tt_layer_done)(void *context, int layer);
+void tt_model_set_layer_done(tt_model *model, tt_layer_done done, void *context);
+
 // The stopwatch that the model's parts run on, for whoever calls it to go on with its own parts. At the end
 // of a pass the part is TT_PART_OTHER.
 tt_stopwatch *tt_model_stopwatch(tt_model *model);

@@ -31,7 +31,7 @@ tt_status tt_trainer_memory_plan(const tt_config *config, int data, int tensor, 
   memory->weights = p.total * floats;
   memory->moments = 2 * own.elements * floats;
   memory->gradients = tt_tree_levels(leaves / data) * p.total * floats;
-  memory->exchange = tt_comm_tree_scratch(&(tt_comm){.size = data * tensor}) * floats;
+  memory->exchange = tt_shards_landing(&p, data) * floats;
   memory->tables = own.elements + (own.blocks + blocks) * (int64_t)sizeof(double);
   tt_parameters_free(&p);
   return TT_OK;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "comm/reduce.h"
 #include "core/memory.h"
 
 static int64_t blocks_in(int64_t elements) {
@@ -43,6 +44,21 @@ void tt_shards_traffic(const tt_parameters *p, int data, int place, int64_t sent
   }
   sent[TT_TRAFFIC_NORMS] +=
       (p->group * data - 1) * tt_shards_owned(p, data, place).blocks * (int64_t)sizeof(double);
+}
+
+int64_t tt_shards_landing(const tt_parameters *p, int data) {
+  int64_t most = 0;
+  for (int k = 0; k < p->buckets; k++) {
+    int own, ranks = sharers(p, k, data, 0, &own);
+    int64_t longest = 0;
+    for (int r = 0; r < ranks; r++) {
+      int64_t count = tt_shard_begin(&p->bucket[k], ranks, r + 1) - tt_shard_begin(&p->bucket[k], ranks, r);
+      if (count > longest) longest = count;
+    }
+    int64_t floats = tt_reduction_floats(ranks, longest);
+    if (floats > most) most = floats;
+  }
+  return most;
 }
 
 static tt_status cut(tt_shard *s, const tt_mesh *mesh, const tt_bucket *bucket) {

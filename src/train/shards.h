@@ -41,6 +41,9 @@ tt_ownership tt_shards_owned(const tt_parameters *parameters, int data, int plac
 // Adds what that rank sends to others in one update: gradients, norms and weights (bytes).
 void tt_shards_traffic(const tt_parameters *parameters, int data, int place, int64_t sent[TT_TRAFFIC_KINDS]);
 
+// Floats that a reduction of all buckets needs for what arrives (comm/reduce.h).
+int64_t tt_shards_landing(const tt_parameters *parameters, int data);
+
 // `mesh` and `parameters` must outlive *shards. TT_ERR_MEMORY.
 tt_status tt_shards_make(tt_shards *shards, const tt_mesh *mesh, const tt_parameters *parameters);
 void tt_shards_free(tt_shards *shards);

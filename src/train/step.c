@@ -46,6 +46,7 @@ static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, tt_
     int first = w->piece[k];
     TT_TRY(tt_batch_pack(&t->batch, b->samples, w->order + first, w->piece[k + 1] - first, b->sample,
                          w->index, t->config->model.scaling_length, tt_padded_length(b->longest)));
+    w->last_piece = k + 1 == pieces;
     TT_TRY(run(t, w, context));
     keep_losses(w, &t->batch);
   }
@@ -68,15 +69,49 @@ static tt_losses batch_means(const tt_global_batch *b, const tt_work *w, const t
 
 // ---- training ----
 
+// The buckets that are complete when the backward of the last piece has done `layer`, as far as they have not
+// gone yet: the sum over the own leaves is finished for them, and they are on their way to their owners. The
+// order is the same on all ranks, whenever each gets there.
+static void send_gradients(tt_trainer *t, int layer) {
+  for (; t->next_layer >= layer; t->next_layer--)
+    for (int k = 0; k < t->shards.count; k++) {
+      const tt_bucket *b = &t->parameters->bucket[k];
+      if (b->layer != t->next_layer) continue;
+      enter(t, TT_PART_GRADIENTS);
+      tt_tree_close(&t->tree, b->first, b->count);
+      enter(t, TT_PART_COMMUNICATION);
+      tt_comm_count_as(t->comm, TT_TRAFFIC_GRADIENTS);
+      tt_reduction_begin(t->reduction, t->shards.list[k].ranks, tt_tree_root(&t->tree),
+                         t->shards.list[k].segment);
+    }
+}
+
+static void layer_done(void *context, int layer) {
+  tt_trainer *t = context;
+  send_gradients(t, layer);
+  enter(t, TT_PART_COMMUNICATION);
+  tt_reduction_progress(t->reduction);
+}
+
+// Collective: sends what is left, and waits for all. Every rank gets its own shards' sum over all leaves. A
+// rank that failed on its way takes part all the same, with whatever it has: others may have begun.
+static void finish_gradients(tt_trainer *t) {
+  send_gradients(t, TT_BUCKET_AT_END);
+  enter(t, TT_PART_COMMUNICATION);
+  tt_reduction_finish(t->reduction);
+}
+
 typedef struct {
   tt_loss_scale scale;
   float *gradient;
+  bool last; // of the own leaves
 } training;
 
 static tt_status train_piece(tt_trainer *t, tt_work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
   tt_piece piece = tt_piece_alone(&t->batch);
+  tt_model_set_layer_done(t->model, c->last && w->last_piece ? layer_done : NULL, t);
   return tt_model_train(t->model, t->weights, &piece, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
                         (uint64_t)t->state.step, &c->scale, c->gradient, &losses);
 }
@@ -85,15 +120,16 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w)
   const tt_train_config *k = &t->config->train;
   training c = {{b->masked ? k->token_loss_weight / (double)b->masked : 0, k->position_loss_weight / b->count,
                  k->distance_loss_weight / b->count},
-                NULL};
-  tt_tree_clear(&t->tree);
+                NULL,
+                false};
   for (int leaf = b->first_leaf; leaf < b->first_leaf + b->own_leaves; leaf++) {
     enter(t, TT_PART_GRADIENTS);
     c.gradient = tt_tree_leaf(&t->tree);
+    c.last = leaf + 1 == b->first_leaf + b->own_leaves;
     enter(t, TT_PART_OTHER);
     TT_TRY(run_leaf(t, b, leaf, w, train_piece, &c));
     enter(t, TT_PART_GRADIENTS);
-    tt_tree_push(&t->tree);
+    if (!c.last) tt_tree_push(&t->tree); // that of the last leaf is closed bucket by bucket
   }
   return TT_OK;
 }
@@ -148,16 +184,6 @@ static tt_status share_weights(const tt_trainer *t) {
   return TT_OK;
 }
 
-// Every rank gets its own shards' sum over all leaves.
-static tt_status reduce_gradients(const tt_trainer *t) {
-  tt_comm_count_as(t->comm, TT_TRAFFIC_GRADIENTS);
-  for (int k = 0; k < t->shards.count; k++) {
-    const tt_shard *s = &t->shards.list[k];
-    TT_TRY(tt_comm_tree_reduce(s->ranks, tt_tree_root(&t->tree), s->segment, t->exchange));
-  }
-  return TT_OK;
-}
-
 static tt_status apply(tt_trainer *t, tt_update *u) {
   const tt_optimizer_config *o = &t->config->optimizer;
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
@@ -177,14 +203,16 @@ static tt_status apply(tt_trainer *t, tt_update *u) {
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
   tt_work *w = &t->work;
   enter(t, TT_PART_OTHER);
+  tt_tree_clear(&t->tree);
+  t->next_layer = t->config->model.layers - 1;
   tt_status status = tt_work_begin(w, t->comm, b);
   if (status == TT_OK) status = run_leaves(t, b, w);
   enter(t, TT_PART_IMBALANCE);
-  TT_TRY(tt_comm_agree(t->comm, status));
-  enter(t, TT_PART_COMMUNICATION);
+  status = tt_comm_agree(t->comm, status);
+  finish_gradients(t);
+  if (status != TT_OK) return status;
   TT_TRY(gather_losses(t, b, w));
   u->losses = batch_means(b, w, &t->config->train);
-  TT_TRY(reduce_gradients(t));
   enter(t, TT_PART_OPTIMIZER);
   TT_TRY(gradient_norm(t, &u->gradient_norm));
   TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));

@@ -105,8 +105,8 @@ static tt_status allocate(tt_trainer *t) {
   TT_TRY(tt_alloc(&t->moment1, own, sizeof(float), "first moments"));
   TT_TRY(tt_alloc(&t->moment2, own, sizeof(float), "second moments"));
   TT_TRY(tt_alloc(&t->decayed, own, 1, "decay flags"));
-  TT_TRY(tt_alloc(&t->exchange, (size_t)tt_comm_tree_scratch(&t->mesh.whole), sizeof(float),
-                  "the gradient exchange"));
+  TT_TRY(tt_reduction_create(&t->reduction, t->shards.count, t->mesh.whole.size,
+                             tt_shards_landing(t->parameters, t->mesh.data.size)));
   if (needs_spare(t)) TT_TRY(tt_alloc(&t->spare, (size_t)total, sizeof(float), "moments of a checkpoint"));
   return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
 }
@@ -158,12 +158,13 @@ tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *c
 void tt_trainer_free(tt_trainer *t) {
   tt_model_free(t->model);
   tt_tree_free(&t->tree);
+  tt_reduction_free(t->reduction);
   tt_batch_free(&t->batch);
   tt_work_free(&t->work);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
-  void *all[] = {t->weights, t->blocks,  t->squares,  t->spare,       t->moment1,
-                 t->moment2, t->decayed, t->exchange, t->state.config};
+  void *all[] = {t->weights, t->blocks,  t->squares, t->spare,
+                 t->moment1, t->moment2, t->decayed, t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }

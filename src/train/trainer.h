@@ -4,6 +4,7 @@
 
 #include "batch/assemble.h"
 #include "comm/comm.h"
+#include "comm/reduce.h"
 #include "config/config.h"
 #include "model/model.h"
 #include "train/checkpoint.h"
@@ -25,8 +26,9 @@ typedef struct {
   double *squares;          // sums of squares: of the own blocks, then of all ranks' blocks
   float *moment1, *moment2; // (shards.own)
   uint8_t *decayed;         // (shards.own) weight decay applies
-  float *exchange;          // scratch of the reduction
   tt_tree tree;             // gradients
+  tt_reduction *reduction;  // of theirs over the ranks
+  int next_layer;           // whose buckets are to go to their owners next; the last layer first
   float *spare;   // (parameters->total) second array for whole moments, where the tree has one only; or NULL
   tt_batch batch; // packed piece, reused
   tt_work work;   // of the global batch in hand, reused

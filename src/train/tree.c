@@ -24,6 +24,7 @@ void tt_tree_free(tt_tree *tree) {
 
 void tt_tree_clear(tt_tree *tree) {
   tree->depth = 0;
+  tree->closed = 0;
 }
 
 float *tt_tree_borrow(tt_tree *tree, int k) {
@@ -57,6 +58,14 @@ void tt_tree_push(tt_tree *tree) {
     tree->zero[tree->depth] = true;
     tree->height[tree->depth - 1]++;
   }
+}
+
+void tt_tree_close(tt_tree *tree, int64_t first, int64_t count) {
+  for (int k = tree->levels - 1; k > 0; k--)
+    add_and_clear(tree->ops, tree->array[k] + first, count, tree->array[k - 1] + first);
+  tree->closed += count;
+  if (tree->closed < tree->count) return;
+  for (int k = 1; k < tree->levels; k++) tree->zero[k] = true;
 }
 
 float *tt_tree_root(const tt_tree *tree) {

@@ -2,6 +2,8 @@
 #ifndef TT_TRAIN_WORK_H
 #define TT_TRAIN_WORK_H
 
+#include <stdbool.h>
+
 #include "batch/assemble.h"
 #include "comm/comm.h"
 #include "train/losses.h"
@@ -14,6 +16,7 @@ typedef struct {
   int64_t *counts;                        // (ranks) molecules of each rank
   float *still;                           // (atoms and virtual nodes, 3) of a model that moves nothing: zeros
   int owned;                              // entries of `own` so far
+  bool last_piece;                        // the piece in hand is the last of its leaf
   size_t molecules_, atoms_;              // private: room
 } tt_work;
 

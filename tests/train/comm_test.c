@@ -5,12 +5,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "comm/comm.h"
+#include "comm/reduce.h"
 
 static tt_comm comm;
 
@@ -118,30 +120,74 @@ static float tree(int rank, int ranks, int64_t i) {
   return ranks == 1 ? value(rank, i) : tree(rank, ranks / 2, i) + tree(rank + ranks / 2, ranks / 2, i);
 }
 
+// Elements of a stretch; some ranks own none of it, some stretches have none at all.
+static const int64_t stretch_elements[] = {5001, 0, 3, 70001, 1, 640};
+enum { STRETCHES = 6, ALL = 75646 };
+
+// Cuts each stretch unevenly; returns the floats that a reduction of them needs.
+static int64_t cut_stretches(int64_t segment[STRETCHES][65]) {
+  int64_t floats = 0, first = 0, n = comm.size;
+  for (int s = 0; s < STRETCHES; s++) {
+    int64_t longest = 0;
+    for (int r = 0; r <= n; r++) segment[s][r] = first + stretch_elements[s] * r * r / (n * n);
+    for (int r = 0; r < n; r++)
+      if (segment[s][r + 1] - segment[s][r] > longest) longest = segment[s][r + 1] - segment[s][r];
+    int64_t needs = tt_reduction_floats(comm.size, longest);
+    if (needs > floats) floats = needs;
+    first += stretch_elements[s];
+  }
+  assert_int_equal(first, ALL);
+  return floats;
+}
+
+static void expect_tree_sums(const float *partial, int64_t segment[STRETCHES][65]) {
+  int64_t other_order = 0;
+  for (int s = 0; s < STRETCHES; s++)
+    for (int64_t i = segment[s][0]; i < segment[s][comm.size]; i++) {
+      bool own = i >= segment[s][comm.rank] && i < segment[s][comm.rank + 1];
+      float expected = own ? tree(0, comm.size, i) : value(comm.rank, i), chain = value(0, i);
+      assert_memory_equal(&partial[i], &expected, sizeof expected);
+      for (int r = 1; r < comm.size; r++) chain += value(r, i);
+      other_order += own && memcmp(&chain, &expected, sizeof chain) != 0;
+    }
+  // the numbers can tell the orders apart
+  if (comm.size >= 4 && comm.rank == comm.size - 1) assert_true(other_order > 0);
+}
+
+// Twice, for what the first time leaves; the ranks begin each stretch at different times, and what travels is
+// not disturbed by exchanges of other kinds.
 static void reduces_in_the_order_of_the_tree(void **state) {
   (void)state;
   FOR_PIECES(k) {
-    enum { N = 5001 };
-    int64_t segment[65] = {0};
-    for (int r = 0; r <= comm.size; r++) segment[r] = (int64_t)N * r * r / ((int64_t)comm.size * comm.size);
-    float *partial = malloc(N * sizeof *partial);
-    for (int64_t i = 0; i < N; i++) partial[i] = value(comm.rank, i);
-    int64_t first = segment[comm.rank], n = segment[comm.rank + 1] - first;
-    float *scratch = malloc((size_t)tt_comm_tree_scratch(&comm) * sizeof *scratch + 1);
-    assert_int_equal(tt_comm_tree_reduce(&comm, partial, segment, scratch), TT_OK);
-    for (int64_t i = 0; i < N; i++)
-      if (i < first || i >= first + n) assert_true(partial[i] == value(comm.rank, i));
-    const float *owned = partial + first;
-    int64_t other_order = 0;
-    for (int64_t i = 0; i < n; i++) {
-      float expected = tree(0, comm.size, first + i), chain = value(0, first + i);
-      assert_memory_equal(&owned[i], &expected, sizeof expected);
-      for (int r = 1; r < comm.size; r++) chain += value(r, first + i);
-      other_order += memcmp(&chain, &expected, sizeof chain) != 0;
+    int64_t segment[STRETCHES][65], none[65] = {0};
+    tt_reduction *reduction;
+    float *partial = malloc(ALL * sizeof *partial);
+    assert_int_equal(tt_reduction_create(&reduction, STRETCHES, comm.size, cut_stretches(segment)), TT_OK);
+    for (int again = 0; again < 2; again++) {
+      for (int64_t i = 0; i < ALL; i++) partial[i] = value(comm.rank, i);
+      for (int s = 0; s < STRETCHES; s++) {
+        usleep((useconds_t)((comm.rank * 5 + s * 3) % 7 * 300));
+        tt_reduction_begin(reduction, &comm, partial, segment[s]);
+        for (int p = 0; p < (comm.rank + s) % 3; p++) tt_reduction_progress(reduction);
+        int mine = comm.rank + s, all[64];
+        int64_t counts[64];
+        for (int r = 0; r < comm.size; r++) counts[r] = 1;
+        if (s == 3) assert_int_equal(tt_comm_agree(&comm, TT_OK), TT_OK);
+        if (s == 4) {
+          assert_int_equal(tt_comm_gather_all_v(&comm, &mine, all, counts, sizeof mine), TT_OK);
+          for (int r = 0; r < comm.size; r++) assert_int_equal(all[r], r + s);
+        }
+      }
+      tt_reduction_finish(reduction);
+      expect_tree_sums(partial, segment);
     }
-    if (comm.size >= 4 && n > 100) assert_true(other_order > 0); // the numbers can tell the orders apart
-    free(partial), free(scratch);
+    tt_reduction_begin(reduction, &comm, partial, none);
+    tt_reduction_finish(reduction);
+    tt_reduction_finish(reduction); // nothing was begun
+    tt_reduction_free(reduction);
+    free(partial);
   }
+  tt_reduction_free(NULL);
 }
 
 // What the tests above send, counted by hand: each kind alone grows, by what goes to other ranks.
@@ -177,10 +223,13 @@ static void counts_what_it_sends(void **state) {
 
     for (int r = 0; r < n; r++) segment[r + 1] = segment[r] + 10 + r; // rank r owns 10 + r elements
     float *partial = calloc((size_t)segment[n], sizeof *partial);
-    float *scratch = malloc((size_t)tt_comm_tree_scratch(&comm) * sizeof *scratch + 1);
+    tt_reduction *reduction;
+    assert_int_equal(tt_reduction_create(&reduction, 1, n, tt_reduction_floats(n, 9 + n)), TT_OK);
     tt_comm_count_as(&comm, TT_TRAFFIC_GRADIENTS);
-    assert_int_equal(tt_comm_tree_reduce(&comm, partial, segment, scratch), TT_OK);
-    free(partial), free(scratch);
+    tt_reduction_begin(reduction, &comm, partial, segment);
+    tt_comm_count_as(&comm, TT_TRAFFIC_OTHER); // what it goes on to send is counted already
+    tt_reduction_finish(reduction);
+    tt_reduction_free(reduction), free(partial);
     expected[TT_TRAFFIC_GRADIENTS] = 4 * (10 * n + n * (n - 1) / 2 - 10 - me);
 
     tt_comm_count_as(&comm, TT_TRAFFIC_OTHER);

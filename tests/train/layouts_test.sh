@@ -12,6 +12,14 @@ for scaling in molecule batch; do
     same_curve "$work/$scaling-1" "$work/$scaling-$n"
   done
 done
+# several buckets of gradients, which travel while the layers before them are still computed; one leaf and several a rank
+wide=(--set model.embed_dim=512 --set model.ffn_dim=2048 --set model.layers=5 --set train.steps=2 --set train.micro_batches=4
+  --set train.batch_size=8 --set validation.molecules=8 --set validation.every=2 --set train.checkpoint_every=2 --set optimizer.warmup_steps=1)
+for n in 1 2 4; do
+  train "$n" "$work/wide-$n" "${wide[@]}" > "$work/log" 2>&1 || fail "$n ranks, wide: $(tail -3 "$work/log")"
+  same_curve "$work/wide-1" "$work/wide-$n" 3
+done
+rm -r "$work"/wide-*
 # what the backward computes again has the same bits
 train 2 "$work/recompute" --set train.recompute=pair > "$work/log" 2>&1 || fail "recompute: $(tail -3 "$work/log")"
 same_curve "$work/molecule-1" "$work/recompute"
