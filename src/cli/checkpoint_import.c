@@ -81,7 +81,7 @@ static int print_text(const tt_import_report *r, const char *out, bool average) 
     puts("weights     as after the last update; the file has their moving average, too (--ema)");
   if (!r->has_means)
     puts("note        the file lacks the centres of the Gaussian kernel: linspace(0, 9, 128) is taken");
-  else if (r->means_off > 0)
+  else if (r->means_off > 1e-5)
     printf("note        the centres of its Gaussian kernel are rounded by up to %.4f (half precision does "
            "that); "
            "the exact ones are taken\n",

@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 try:
     import h5py
@@ -87,6 +88,11 @@ def formats(weights):
     equal("prefix", do_import("a.pt")[0], weights)
     save("a.pt", tensors(weights))
     equal("a state dict alone", do_import("a.pt")[0], weights)
+    limit, zipfile.ZIP64_LIMIT = zipfile.ZIP64_LIMIT, 1000
+    save("a.pt", checkpoint(tensors(weights)))
+    zipfile.ZIP64_LIMIT = limit
+    check("a large archive", b"PK\6\7" in open("a.pt", "rb").read())
+    equal("sizes and places as in an archive of more than 4 GB", do_import("a.pt")[0], weights)
     # every float16 there is: finite ones become the same numbers
     bits = np.arange(2**16, dtype=np.uint16).view(np.float16)
     table = np.resize(bits[np.isfinite(bits)], weights["atom_feature.atom_encoder.weight"].shape)
@@ -177,6 +183,12 @@ def refusals(weights, without_head):
     refuse("a transposed view", (some, "contiguous"), other(some, turned))
     refuse("missing values", ("data/5", "missing"), change_entries=lambda e: e.pop("archive/data/5"))
     refuse("too few values", ("fewer",), change_entries=lambda e: e.update({"archive/data/5": e["archive/data/5"][:-4]}))
+    save("bad.pt", good)
+    packed = {name: zipfile.ZipFile("bad.pt").read(name) for name in zipfile.ZipFile("bad.pt").namelist()}
+    with zipfile.ZipFile("bad.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in packed.items():
+            archive.writestr(name, content)
+    refuse("a compressed archive", ("compressed", "zip -0"), None)
     refuse("big-endian", ("big-endian",), change_entries=lambda e: e.update({"archive/byteorder": b"big"}))
     refuse("no pickle", ("no data.pkl",), change_entries=lambda e: e.pop("archive/data.pkl"))
     refuse("a pickle cut short", ("too early",), change_pickle=lambda p: p[:-100])
