@@ -15,7 +15,9 @@ void tt_comm_places_free(tt_places_of_ranks *places);
 
 // Collective: bytes [send_at[r], + send_bytes[r]) of `send` go to rank r; those from rank r come to
 // receive_at[r]. What a rank sends to itself is copied, unless it is there already. Counts what goes to other
-// ranks.
+// ranks. _begin does not wait (tt_comm_wait does); `places` may go as soon as it returns.
+tt_messages tt_comm_all_to_all_begin(const tt_comm *comm, const void *send, const tt_places_of_ranks *places,
+                                     void *receive);
 void tt_comm_all_to_all(const tt_comm *comm, const void *send, const tt_places_of_ranks *places,
                         void *receive);
 

@@ -114,7 +114,8 @@ static int piece_at(int64_t bytes, int64_t at) {
 }
 
 // Pieces between two ranks arrive in the order in which they were sent, so one tag will do.
-void tt_comm_all_to_all(const tt_comm *comm, const void *send, const tt_places_of_ranks *p, void *receive) {
+tt_messages tt_comm_all_to_all_begin(const tt_comm *comm, const void *send, const tt_places_of_ranks *p,
+                                     void *receive) {
   int64_t most = 0;
   for (int r = 0; r < comm->size; r++)
     if (r != comm->rank) most += pieces(p->send_bytes[r]) + pieces(p->receive_bytes[r]);
@@ -141,8 +142,18 @@ void tt_comm_all_to_all(const tt_comm *comm, const void *send, const tt_places_o
   const char *own = (const char *)send + p->send_at[comm->rank];
   char *place = (char *)receive + p->receive_at[comm->rank];
   if (p->send_bytes[comm->rank] && place != own) memmove(place, own, (size_t)p->send_bytes[comm->rank]);
-  TT_MPI(comm, MPI_Waitall(count, requests, MPI_STATUSES_IGNORE));
-  free(requests);
+  return (tt_messages){comm, requests, count};
+}
+
+void tt_comm_wait(tt_messages *m) {
+  if (m->requests) TT_MPI(m->comm, MPI_Waitall(m->count, m->requests, MPI_STATUSES_IGNORE));
+  free(m->requests);
+  *m = (tt_messages){0};
+}
+
+void tt_comm_all_to_all(const tt_comm *comm, const void *send, const tt_places_of_ranks *p, void *receive) {
+  tt_messages messages = tt_comm_all_to_all_begin(comm, send, p, receive);
+  tt_comm_wait(&messages);
 }
 
 tt_places_of_ranks tt_comm_places(const tt_comm *comm) {
@@ -177,16 +188,23 @@ tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receiv
   return TT_OK;
 }
 
-tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
-                               size_t size) {
+tt_messages tt_comm_gather_begin(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
+                                 size_t size) {
   tt_places_of_ranks p = tt_comm_places(comm);
   for (int r = 0; r < comm->size; r++) {
     p.send_bytes[r] = counts[comm->rank] * (int64_t)size;
     p.receive_bytes[r] = counts[r] * (int64_t)size;
     if (r) p.receive_at[r] = p.receive_at[r - 1] + p.receive_bytes[r - 1];
   }
-  tt_comm_all_to_all(comm, send, &p, receive);
+  tt_messages messages = tt_comm_all_to_all_begin(comm, send, &p, receive);
   tt_comm_places_free(&p);
+  return messages;
+}
+
+tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
+                               size_t size) {
+  tt_messages messages = tt_comm_gather_begin(comm, send, receive, counts, size);
+  tt_comm_wait(&messages);
   return TT_OK;
 }
 

@@ -51,6 +51,19 @@ tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receiv
 tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
                                size_t size);
 
+// Messages under way; {0}: none.
+typedef struct {
+  const tt_comm *comm;
+  MPI_Request *requests;
+  int count;
+} tt_messages;
+
+// The same in two halves: the first one does not wait, and `send` and `receive` are left alone until the
+// second one. Several may be under way, begun and waited for in the same order on all ranks.
+tt_messages tt_comm_gather_begin(const tt_comm *comm, const void *send, void *receive, const int64_t *counts,
+                                 size_t size);
+void tt_comm_wait(tt_messages *messages);
+
 // Collective: sends send_counts[r] bytes to each rank r from consecutive places of `send`; *receive
 // (malloc'ed here, caller frees) gets the bytes from rank 0, 1, ... with receive_counts[r] each.
 // Counts the sum of send_counts[r] over the other ranks.

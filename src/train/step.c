@@ -173,31 +173,33 @@ static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
                  u->losses.distance, u->gradient_norm);
 }
 
-// Every rank gets the new weights from their owners.
-static tt_status share_weights(const tt_trainer *t) {
-  tt_comm_count_as(t->comm, TT_TRAFFIC_WEIGHTS);
-  for (int k = 0; k < t->shards.count; k++) {
-    const tt_shard *s = &t->shards.list[k];
-    TT_TRY(tt_comm_gather_all_v(s->ranks, t->weights + s->first, t->weights + s->segment[0], s->counts,
-                                sizeof(float)));
-  }
-  return TT_OK;
+// Adam on what this rank owns of a bucket.
+static void step_bucket(tt_trainer *t, const tt_shard *s, double clip, double rate, double learning_rate) {
+  const tt_optimizer_config *o = &t->config->optimizer;
+  t->ops->adam(s->count, t->weights + s->first, tt_tree_root(&t->tree) + s->first, t->moment1 + s->own,
+               t->moment2 + s->own, t->decayed + s->own, (float)clip, (float)rate,
+               (float)(learning_rate * o->weight_decay), (float)o->beta1, (float)o->beta2, (float)o->epsilon);
 }
 
-static tt_status apply(tt_trainer *t, tt_update *u) {
+// Collective: every rank gets the new weights from their owners, a bucket while the next one is updated.
+static void apply(tt_trainer *t, tt_update *u) {
   const tt_optimizer_config *o = &t->config->optimizer;
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
   double clip = o->clip_norm > 0 ? o->clip_norm / (u->gradient_norm + 1e-6) : 1;
   double rate = tt_adam_rate(u->learning_rate, o->beta1, o->beta2, t->state.step + 1);
+  tt_messages before = {0};
+  tt_comm_count_as(t->comm, TT_TRAFFIC_WEIGHTS);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *s = &t->shards.list[k];
-    t->ops->adam(s->count, t->weights + s->first, tt_tree_root(&t->tree) + s->first, t->moment1 + s->own,
-                 t->moment2 + s->own, t->decayed + s->own, (float)(clip < 1 ? clip : 1), (float)rate,
-                 (float)(u->learning_rate * o->weight_decay), (float)o->beta1, (float)o->beta2,
-                 (float)o->epsilon);
+    enter(t, TT_PART_OPTIMIZER);
+    step_bucket(t, s, clip < 1 ? clip : 1, rate, u->learning_rate);
+    enter(t, TT_PART_COMMUNICATION);
+    tt_messages now = tt_comm_gather_begin(s->ranks, t->weights + s->first, t->weights + s->segment[0],
+                                           s->counts, sizeof(float));
+    tt_comm_wait(&before);
+    before = now;
   }
-  enter(t, TT_PART_COMMUNICATION);
-  return share_weights(t);
+  tt_comm_wait(&before);
 }
 
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
@@ -216,7 +218,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   enter(t, TT_PART_OPTIMIZER);
   TT_TRY(gradient_norm(t, &u->gradient_norm));
   TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));
-  TT_TRY(apply(t, u));
+  apply(t, u);
   tt_comm_count_as(t->comm, TT_TRAFFIC_OTHER);
   enter(t, TT_PART_OTHER);
   t->state.step++;

@@ -65,6 +65,36 @@ static void gathers_varying_counts(void **state) {
   }
 }
 
+// Two gathers under way, the first of them received from ranks that are late.
+static void gathers_in_two_halves(void **state) {
+  (void)state;
+  FOR_PIECES(k) {
+    int64_t counts[2][64], total[2] = {0, 0};
+    for (int r = 0; r < comm.size; r++) {
+      total[0] += counts[0][r] = 1 + 2 * r;
+      total[1] += counts[1][r] = 5 - r % 2 * 5;
+    }
+    int *all[2];
+    tt_messages under_way[2];
+    usleep((useconds_t)(comm.rank * 2000));
+    for (int h = 0; h < 2; h++) {
+      all[h] = calloc((size_t)total[h], sizeof(int));
+      int *own = all[h];
+      for (int r = 0; r < comm.rank; r++) own += counts[h][r];
+      for (int64_t i = 0; i < counts[h][comm.rank]; i++) own[i] = 1000 * h + 100 * comm.rank + (int)i;
+      under_way[h] = tt_comm_gather_begin(&comm, own, all[h], counts[h], sizeof(int));
+    }
+    for (int h = 0; h < 2; h++) {
+      tt_comm_wait(&under_way[h]);
+      const int *p = all[h];
+      for (int r = 0; r < comm.size; r++)
+        for (int i = 0; i < counts[h][r]; i++) assert_int_equal(*p++, 1000 * h + 100 * r + i);
+      free(all[h]);
+      tt_comm_wait(&under_way[h]); // nothing left to wait for
+    }
+  }
+}
+
 static int64_t bytes_between(int from, int to) {
   return (from + 2 * to) % 3 == 0 ? 0 : 10 * from + to + 1;
 }
@@ -305,6 +335,7 @@ int main(void) {
       cmocka_unit_test(gathers),
       cmocka_unit_test(exchanges),
       cmocka_unit_test(gathers_varying_counts),
+      cmocka_unit_test(gathers_in_two_halves),
       cmocka_unit_test(broadcasts),
       cmocka_unit_test(reduces_in_the_order_of_the_tree),
       cmocka_unit_test(agrees),
