@@ -99,10 +99,11 @@ void tt_batch_free(tt_batch *batch);
 
 // Deals a global batch of `count` molecules into `leaves` (a power of two) of nearly equal cost: into two
 // halves that cost nearly the same, then each half in the same way. So any number of ranks 2^k has equal
-// work, however uneven the last few molecules make the leaves. leaf[i] = leaf of molecule i. A leaf stays
-// empty only where there are fewer molecules than leaves. cost[i] >= 0 in any unit; the sum must fit 62 bits.
-// A pure function of its arguments, in whole numbers. TT_ERR_ARGUMENT, TT_ERR_MEMORY.
-tt_status tt_deal(const int64_t *cost, int count, int leaves, int32_t *leaf);
+// work, however uneven the last few molecules make the leaves. leaf[i] = leaf of molecule i. Every leaf gets
+// `least` >= 1 molecules or more where there are so many, else one; it stays empty only where there are fewer
+// molecules than leaves. cost[i] >= 0 in any unit; the sum must fit 62 bits. A pure function of its arguments,
+// in whole numbers. TT_ERR_ARGUMENT, TT_ERR_MEMORY.
+tt_status tt_deal(const int64_t *cost, int count, int leaves, int least, int32_t *leaf);
 
 // Cuts a leaf's molecules (in order) into pieces of at most max_pairs pair rows: piece_start gets the first
 // index of each piece and, at the end, count; returns the number of pieces. A single molecule above max_pairs

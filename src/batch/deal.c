@@ -78,12 +78,13 @@ static void part(split *s) {
   for (int k = 0; k < s->count; k++) s->molecule[k] = s->spare[k];
 }
 
-static void halve(split s, int leaves, int first_leaf, int32_t *leaf) {
+// `least`: molecules of a leaf; there are enough for all, unless it is 1.
+static void halve(split s, int leaves, int least, int first_leaf, int32_t *leaf) {
   if (leaves == 1) {
     for (int k = 0; k < s.count; k++) leaf[s.molecule[k]] = first_leaf;
     return;
   }
-  s.least = s.count < leaves ? s.count / 2 : leaves / 2;
+  s.least = s.count < leaves ? s.count / 2 : leaves / 2 * least;
   start(&s);
   while (improve(&s)) {
   }
@@ -92,8 +93,8 @@ static void halve(split s, int leaves, int first_leaf, int32_t *leaf) {
   left.count = s.count - s.on_right;
   right.count = s.on_right;
   right.molecule = s.molecule + left.count;
-  halve(left, leaves / 2, first_leaf, leaf);
-  halve(right, leaves / 2, first_leaf + leaves / 2, leaf);
+  halve(left, leaves / 2, least, first_leaf, leaf);
+  halve(right, leaves / 2, least, first_leaf + leaves / 2, leaf);
 }
 
 typedef struct {
@@ -107,7 +108,7 @@ static int by_falling_cost(const void *a, const void *b) {
   return (x->molecule > y->molecule) - (x->molecule < y->molecule);
 }
 
-tt_status tt_deal(const int64_t *cost, int count, int leaves, int32_t *leaf) {
+tt_status tt_deal(const int64_t *cost, int count, int leaves, int least, int32_t *leaf) {
   if (leaves < 1 || leaves & (leaves - 1))
     return tt_fail(TT_ERR_ARGUMENT, "a batch cannot be halved into %d micro-batches: not a power of two",
                    leaves);
@@ -122,7 +123,7 @@ tt_status tt_deal(const int64_t *cost, int count, int leaves, int32_t *leaf) {
     for (int k = 0; k < count; k++) order[k] = (ranked){cost[k], k};
     qsort(order, n, sizeof *order, by_falling_cost);
     for (int k = 0; k < count; k++) s.molecule[k] = order[k].molecule;
-    halve(s, leaves, 0, leaf);
+    halve(s, leaves, count / leaves < least ? 1 : least, 0, leaf);
   }
   free(order);
   free(s.molecule);

@@ -181,7 +181,7 @@ tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int cou
   tt_status status = tt_comm_gather_all_v(comm, reading->entries, p->entries, counts, sizeof *p->entries);
   if (status == TT_OK) {
     fill_sizes(b, data, seed, cost);
-    status = tt_deal(p->cost, count, b->leaves, b->leaf);
+    status = tt_deal(p->cost, count, b->leaves, p->group, b->leaf);
   }
   if (status == TT_OK) status = tt_alloc(&sent, 2 * (size_t)comm->size, sizeof *sent, "tables of ranks");
   if (status == TT_OK) status = gather_outgoing(b, comm, reading, &outgoing, sent);

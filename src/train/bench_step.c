@@ -144,7 +144,7 @@ tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_
   tt_status status = tt_trainer_init(&trainer, comm, config);
   if (status == TT_OK) status = run(&trainer, store, warmup, steps, result);
   if (status == TT_OK) {
-    result->parameters = trainer.parameters->total;
+    result->parameters = trainer.parameters->whole;
     snprintf(result->store_digest, sizeof result->store_digest, "%s", tt_store_digest(store));
   }
   tt_trainer_free(&trainer);

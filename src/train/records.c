@@ -30,8 +30,8 @@ static json_t *parameter_counts(const tt_parameters *p) {
     const tt_parameter *e = tt_parameters_find(p, embeddings[k]);
     if (e) tables += e->count;
   }
-  return json_pack("{s:I, s:I, s:i}", "total", (json_int_t)p->total, "without_embeddings",
-                   (json_int_t)(p->total - tables), "tensors", p->count);
+  return json_pack("{s:I, s:I, s:i}", "total", (json_int_t)p->whole, "without_embeddings",
+                   (json_int_t)(p->whole - tables), "tensors", p->count);
 }
 
 json_t *tt_record_run(const tt_trainer *t, const char *config_text, const tt_store *store) {

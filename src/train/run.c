@@ -193,15 +193,19 @@ static void print_plan(const run_state *r) {
   printf("model      %s: %d layers, atom track %d wide (%d heads), pair track %d wide (hidden %d); %lld "
          "parameters\n",
          *m->preset ? m->preset : "own dimensions", m->layers, m->embed_dim, m->heads, m->pair_dim,
-         m->pair_hidden, (long long)r->trainer.parameters->total);
+         m->pair_hidden, (long long)r->trainer.parameters->whole);
   printf("data       %s: %llu training and %llu validation molecules, %.1f atoms on average\n",
          tt_store_folder(r->store), (unsigned long long)tt_store_records(r->store, TT_TRAIN),
          (unsigned long long)tt_store_records(r->store, TT_VALID), records > 0 ? atoms / records : 0);
-  printf("run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s; about %.3g GFLOP "
-         "an update\n",
-         (long long)c->train.steps, c->train.batch_size,
-         records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches,
-         r->comm->size, r->comm->size > 1 ? "s" : "", flops * 1e-9);
+  char layout[64] = "";
+  if (c->parallel.tensor > 1)
+    snprintf(layout, sizeof layout, " (%d data x %d tensor)", r->trainer.mesh.data.size, c->parallel.tensor);
+  printf(
+      "run        %lld updates of %d molecules (%.2f epochs) in %d leaves on %d rank%s%s; about %.3g GFLOP "
+      "an update\n",
+      (long long)c->train.steps, c->train.batch_size,
+      records > 0 ? (double)c->train.steps * c->train.batch_size / records : 0, c->train.micro_batches,
+      r->comm->size, r->comm->size > 1 ? "s" : "", layout, flops * 1e-9);
   printf("memory     %.0f MB a rank for weights, moments, the gradient tree and its exchange; activations "
          "come on top (train.max_pairs = "
          "%lld bounds them)\n",

@@ -31,26 +31,39 @@ static void keep_losses(tt_work *w, const tt_batch *piece) {
 // What is done with each packed piece.
 typedef tt_status (*piece_function)(tt_trainer *t, tt_work *w, void *context);
 
-// Packs the pieces of one leaf, in order. The cut depends on the leaf's molecules and max_pairs only.
-static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int leaf, tt_work *w, piece_function run,
+static tt_status pack(const tt_trainer *t, const tt_global_batch *b, const int32_t *order, int count,
+                      tt_batch *batch) {
+  return tt_batch_pack(batch, b->samples, order, count, b->sample, t->work.index,
+                       t->config->model.scaling_length, tt_padded_length(b->longest));
+}
+
+// Piece k of the leaf in hand: the own molecules and, in a tensor group, the group's.
+static tt_status pack_piece(tt_trainer *t, const tt_global_batch *b, int k) {
+  tt_leaf *leaf = &t->work.leaf;
+  int rank = t->mesh.tensor.rank, own = tt_leaf_piece(leaf, k, rank);
+  tt_status status = pack(t, b, leaf->together + own, leaf->molecules[rank], &t->batch);
+  if (leaf->ranks == 1) return status;
+  if (status == TT_OK) status = pack(t, b, leaf->together, leaf->count, &t->batch_all);
+  if (status != TT_OK) tt_comm_abort(t->comm); // the others of the group are on their way into the piece
+  return TT_OK;
+}
+
+static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int which, tt_work *w, piece_function run,
                           void *context) {
-  int count = 0;
-  for (int i = 0; i < b->count; i++)
-    if (b->leaf[i] == leaf) {
-      w->atoms[count] = b->atoms[i];
-      w->order[count++] = i;
-    }
-  if (!count) return TT_OK;
-  int pieces = tt_cut(w->atoms, count, t->config->train.max_pairs, w->piece);
-  for (int k = 0; k < pieces; k++) {
-    int first = w->piece[k];
-    TT_TRY(tt_batch_pack(&t->batch, b->samples, w->order + first, w->piece[k + 1] - first, b->sample,
-                         w->index, t->config->model.scaling_length, tt_padded_length(b->longest)));
-    w->last_piece = k + 1 == pieces;
+  tt_leaf_take(&w->leaf, b, which, t->config->train.max_pairs);
+  for (int k = 0; k < w->leaf.pieces; k++) {
+    TT_TRY(pack_piece(t, b, k));
+    w->last_piece = k + 1 == w->leaf.pieces;
     TT_TRY(run(t, w, context));
     keep_losses(w, &t->batch);
   }
   return TT_OK;
+}
+
+// What the model runs on.
+static tt_piece piece_in_hand(const tt_trainer *t) {
+  if (t->work.leaf.ranks == 1) return tt_piece_alone(&t->batch);
+  return (tt_piece){&t->batch, &t->batch_all, t->work.leaf.molecules};
 }
 
 // Collective: every molecule's losses on every rank, in batch order.
@@ -110,7 +123,7 @@ typedef struct {
 static tt_status train_piece(tt_trainer *t, tt_work *w, void *context) {
   const training *c = context;
   tt_piece_losses losses = {w->token, w->position, w->distance};
-  tt_piece piece = tt_piece_alone(&t->batch);
+  tt_piece piece = piece_in_hand(t);
   tt_model_set_layer_done(t->model, c->last && w->last_piece ? layer_done : NULL, t);
   return tt_model_train(t->model, t->weights, &piece, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
                         (uint64_t)t->state.step, &c->scale, c->gradient, &losses);
@@ -207,7 +220,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   enter(t, TT_PART_OTHER);
   tt_tree_clear(&t->tree);
   t->next_layer = t->config->model.layers - 1;
-  tt_status status = tt_work_begin(w, t->comm, b);
+  tt_status status = tt_work_begin(w, &t->mesh, b);
   if (status == TT_OK) status = run_leaves(t, b, w);
   enter(t, TT_PART_IMBALANCE);
   status = tt_comm_agree(t->comm, status);
@@ -237,7 +250,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
 
 static tt_status evaluate_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
-  tt_piece piece = tt_piece_alone(&t->batch);
+  tt_piece piece = piece_in_hand(t);
   return tt_model_evaluate(t->model, t->weights, &piece,
                            &(tt_piece_losses){w->token, w->position, w->distance});
 }
@@ -256,7 +269,7 @@ static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_fun
   tt_loss_sums sums = {0};
   for (int k = 0; k < tt_validation_batches(set); k++) {
     const tt_global_batch *b = tt_validation_batch(set, k);
-    tt_status status = tt_work_begin(w, t->comm, b);
+    tt_status status = tt_work_begin(w, &t->mesh, b);
     for (int leaf = b->first_leaf; status == TT_OK && leaf < b->first_leaf + b->own_leaves; leaf++)
       status = run_leaf(t, b, leaf, w, run, NULL);
     TT_TRY(tt_comm_agree(t->comm, status));
@@ -273,7 +286,8 @@ tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_lo
 }
 
 // Entropy (nats) of the elements of the set's atoms; what a model that knows only their frequencies would
-// lose a token.
+// lose a token. All ranks of a tensor group have a leaf's samples: each atom counts as often as there are of
+// them, which changes no frequency.
 static tt_status element_entropy(const tt_trainer *t, const tt_validation_set *set, double *entropy) {
   int64_t mine[TT_TOKENS] = {0}, *all = NULL;
   for (int k = 0; k < tt_validation_batches(set); k++) {

@@ -130,8 +130,6 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   TT_TRY(check_same(t));
   tt_status status = tt_mesh_make(&t->mesh, comm, tensor > 1 ? tensor : 1);
   if (status == TT_OK) status = check_ranks(t);
-  if (status == TT_OK && tensor > 1)
-    status = tt_fail(TT_ERR_UNSUPPORTED, "parallel.tensor = %d: not built yet", tensor);
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);
   TT_TRY(tt_comm_agree(comm, status));
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);
@@ -160,6 +158,7 @@ void tt_trainer_free(tt_trainer *t) {
   tt_tree_free(&t->tree);
   tt_reduction_free(t->reduction);
   tt_batch_free(&t->batch);
+  tt_batch_free(&t->batch_all);
   tt_work_free(&t->work);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);

@@ -29,10 +29,10 @@ typedef struct {
   tt_tree tree;             // gradients
   tt_reduction *reduction;  // of theirs over the ranks
   int next_layer;           // whose buckets are to go to their owners next; the last layer first
-  float *spare;   // (parameters->total) second array for whole moments, where the tree has one only; or NULL
-  tt_batch batch; // packed piece, reused
-  tt_work work;   // of the global batch in hand, reused
-  tt_progress_state state; // updates done, molecules seen, ...
+  float *spare; // (parameters->total) second array for whole moments, where the tree has one only; or NULL
+  tt_batch batch, batch_all; // packed piece, and that of the whole tensor group; reused
+  tt_work work;              // of the global batch in hand, reused
+  tt_progress_state state;   // updates done, molecules seen, ...
 } tt_trainer;
 
 typedef struct {

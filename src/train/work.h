@@ -5,24 +5,25 @@
 #include <stdbool.h>
 
 #include "batch/assemble.h"
-#include "comm/comm.h"
+#include "comm/mesh.h"
+#include "train/leaf.h"
 #include "train/losses.h"
 
 typedef struct {
-  int32_t *order, *atoms, *piece;         // of a leaf: molecules, their atoms, where pieces start
+  tt_leaf leaf;                           // in hand
   int32_t *index;                         // 0, 1, ...: places in the batch
   double *token, *position, *distance;    // a piece's losses: of masked atoms, of molecules
   tt_molecule_losses *own, *all, *sorted; // of own molecules; of all, in rank order; in batch order
-  int64_t *counts;                        // (ranks) molecules of each rank
+  int64_t *counts;                        // (ranks of the world) molecules of each
   float *still;                           // (atoms and virtual nodes, 3) of a model that moves nothing: zeros
   int owned;                              // entries of `own` so far
   bool last_piece;                        // the piece in hand is the last of its leaf
   size_t molecules_, atoms_;              // private: room
 } tt_work;
 
-// Room for batch `b`, and what depends on the batch only: counts, index; owned is 0 again. Zero *work before
-// the first call. TT_ERR_MEMORY.
-tt_status tt_work_begin(tt_work *work, const tt_comm *comm, const tt_global_batch *b);
+// Room for batch `b`, and what depends on the batch only: how its leaves are dealt within groups, counts,
+// index; owned is 0 again. Zero *work before the first call. TT_ERR_MEMORY.
+tt_status tt_work_begin(tt_work *work, const tt_mesh *mesh, const tt_global_batch *b);
 void tt_work_free(tt_work *work);
 
 #endif

@@ -148,7 +148,7 @@ static void check_batch(const tt_global_batch *b, tt_split split, const tt_sampl
     atoms[i] = (int32_t)chunks[split][place[i].chunk].molecules[place[i].slot].atoms;
     costs[i] = cost(config, atoms[i]);
   }
-  assert_int_equal(tt_deal(costs, count, LEAVES, leaf), TT_OK);
+  assert_int_equal(tt_deal(costs, count, LEAVES, 1, leaf), TT_OK);
   tt_sample sample = {0};
   for (int i = 0; i < count; i++) {
     const tt_chunk *chunk = &chunks[split][place[i].chunk];

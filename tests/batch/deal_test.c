@@ -50,8 +50,8 @@ static void every_leaf_has_its_share(void **state) {
       if (cost[k] > largest) largest = cost[k];
       leaf[k] = again[k] = -1;
     }
-    assert_int_equal(tt_deal(cost, count, leaves, leaf), TT_OK);
-    assert_int_equal(tt_deal(cost, count, leaves, again), TT_OK);
+    assert_int_equal(tt_deal(cost, count, leaves, 1, leaf), TT_OK);
+    assert_int_equal(tt_deal(cost, count, leaves, 1, again), TT_OK);
     assert_memory_equal(leaf, again, sizeof *leaf * (size_t)count);
     for (int k = 0; k < count; k++) {
       assert_in_range(leaf[k], 0, leaves - 1);
@@ -89,7 +89,7 @@ static void few_molecules_are_halved_almost_as_well_as_can_be(void **state) {
     int32_t leaf[FEW];
     int leaves = 2 << round % 3;
     for (int k = 0; k < FEW; k++) cost[k] = cost_of(some_atoms(&r));
-    assert_int_equal(tt_deal(cost, FEW, leaves, leaf), TT_OK);
+    assert_int_equal(tt_deal(cost, FEW, leaves, 1, leaf), TT_OK);
     double best = (double)best_half(cost, FEW, leaves / 2);
     double over = (double)heaviest_rank(cost, leaf, FEW, leaves, 2) / best - 1;
     excess += over / ROUNDS;
@@ -114,7 +114,7 @@ static void ranks_have_equal_work(void **state) {
       cost[k] = cost_of(some_atoms(&r)), total += cost[k];
       if (cost[k] > largest) largest = cost[k];
     }
-    assert_int_equal(tt_deal(cost, BATCH, PARTS, leaf), TT_OK);
+    assert_int_equal(tt_deal(cost, BATCH, PARTS, 1, leaf), TT_OK);
     for (int k = 0; k < 2; k++) {
       double share = (double)total / (2 << k), least = share > (double)largest ? share : (double)largest;
       double over = (double)heaviest_rank(cost, leaf, BATCH, PARTS, 2 << k) / least - 1;
@@ -129,12 +129,33 @@ static void ranks_have_equal_work(void **state) {
   }
 }
 
+// As many molecules a leaf as asked for where there are enough, even if most work is in a few of them; where
+// there are not, as if one had been asked for.
+static void leaves_have_at_least_what_is_asked_for(void **state) {
+  (void)state;
+  random_source r = {.key = 9};
+  for (int round = 0; round < 200; round++) {
+    int leaves = 1 << random_below(&r, 5), least = 1 << random_below(&r, 3);
+    int count = leaves * least + (int)random_below(&r, 20), held[LEAVES] = {0};
+    int64_t cost[COUNT];
+    int32_t leaf[COUNT], one[COUNT];
+    for (int k = 0; k < count; k++)
+      cost[k] = k < leaves ? 1000 + random_below(&r, 1000) : random_below(&r, 50);
+    assert_int_equal(tt_deal(cost, count, leaves, least, leaf), TT_OK);
+    for (int k = 0; k < count; k++) held[leaf[k]]++;
+    for (int l = 0; l < leaves; l++) assert_in_range(held[l], least, count);
+    assert_int_equal(tt_deal(cost, leaves * least - 1, leaves, least, leaf), TT_OK);
+    assert_int_equal(tt_deal(cost, leaves * least - 1, leaves, 1, one), TT_OK);
+    assert_memory_equal(leaf, one, sizeof *leaf * (size_t)(leaves * least - 1));
+  }
+}
+
 static void leaves_that_cannot_be_halved_are_an_error(void **state) {
   (void)state;
   int64_t cost[3] = {4, 5, 6};
   int32_t leaf[3];
-  assert_int_equal(tt_deal(cost, 3, 3, leaf), TT_ERR_ARGUMENT);
-  assert_int_equal(tt_deal(cost, 3, 0, leaf), TT_ERR_ARGUMENT);
+  assert_int_equal(tt_deal(cost, 3, 3, 1, leaf), TT_ERR_ARGUMENT);
+  assert_int_equal(tt_deal(cost, 3, 0, 1, leaf), TT_ERR_ARGUMENT);
 }
 
 static void pieces_respect_the_bound_and_are_as_few_as_can_be(void **state) {
@@ -164,6 +185,7 @@ int main(void) {
       cmocka_unit_test(every_leaf_has_its_share),
       cmocka_unit_test(few_molecules_are_halved_almost_as_well_as_can_be),
       cmocka_unit_test(ranks_have_equal_work),
+      cmocka_unit_test(leaves_have_at_least_what_is_asked_for),
       cmocka_unit_test(leaves_that_cannot_be_halved_are_an_error),
       cmocka_unit_test(pieces_respect_the_bound_and_are_as_few_as_can_be),
   };
