@@ -115,6 +115,14 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
   printf("peak_fraction        %12.3f   executed over SGEMM\n", r->peak_fraction);
   printf("peak memory, MB      %12.0f   largest rank (%.0f all ranks)\n", 1e-6 * r->memory_largest,
          1e-6 * r->memory_sum);
+  const tt_trainer_memory *m = &r->planned;
+  printf("  planned, MB        %12.0f   weights %.0f, masters %.0f, moments %.0f, gradients %.0f, exchange "
+         "%.0f, "
+         "tables %.0f, activations %.0f\n",
+         1e-6 * ((double)tt_trainer_memory_sum(m) + r->activations), 1e-6 * (double)m->weights,
+         1e-6 * (double)m->masters, 1e-6 * (double)m->moments, 1e-6 * (double)m->gradients,
+         1e-6 * (double)m->exchange, 1e-6 * (double)m->tables, 1e-6 * r->activations);
+  printf("  before that, MB    %12.0f   MPI, libraries, the store\n", 1e-6 * r->memory_before);
   printf("page faults/update   %12.1f   all ranks\n\n", r->page_faults / (double)r->steps);
   printf("%-16s %10s %8s   (mean over ranks)\n", "part", "ms/update", "share");
   for (int p = 0; p < TT_PARTS; p++)
@@ -131,6 +139,14 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
              (k + 1) * TT_LENGTH_BIN - 1);
     if (r->lengths[k]) printf("%-16s %10lld\n", range, (long long)r->lengths[k]);
   }
+}
+
+static json_t *memory_json(const tt_bench_step *r) {
+  const tt_trainer_memory *m = &r->planned;
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "weights", (json_int_t)m->weights, "masters",
+                   (json_int_t)m->masters, "moments", (json_int_t)m->moments, "gradients",
+                   (json_int_t)m->gradients, "exchange", (json_int_t)m->exchange, "tables",
+                   (json_int_t)m->tables, "activations", r->activations);
 }
 
 // {"gradients": {"all_ranks": bytes, "largest_rank": bytes}, ...}
@@ -152,7 +168,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
   for (int k = 0; k < TT_LENGTH_BINS; k++) json_array_append_new(lengths, json_integer(r->lengths[k]));
   json_t *all = json_pack(
       "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, "
-      "s:o, s:s, s:I, s:s, s:o}",
+      "s:o, s:s, s:I, s:s, s:o, s:o, s:f}",
       "code_version", tt_version(), "backend", tt_ops_cpu(config->train.precision)->name, "hardware",
       tt_hardware_json(), "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size",
       config->train.batch_size, "precision", tt_precision_name(config->train.precision), "ms_per_update",
@@ -163,7 +179,8 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
       "peak_memory_bytes_largest_rank", r->memory_largest, "peak_memory_bytes_all_ranks", r->memory_sum,
       "page_faults_per_update", r->page_faults / (double)r->steps, "ms_per_update_by_part", parts,
       "length_bin_atoms", TT_LENGTH_BIN, "length_histogram", lengths, "config", text, "parameters",
-      (json_int_t)r->parameters, "store_digest", r->store_digest, "bytes_sent_per_update", traffic_json(r));
+      (json_int_t)r->parameters, "store_digest", r->store_digest, "bytes_sent_per_update", traffic_json(r),
+      "planned_memory_bytes", memory_json(r), "memory_bytes_before", r->memory_before);
   free(text);
   if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

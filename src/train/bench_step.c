@@ -76,15 +76,23 @@ static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, 
   return TT_OK;
 }
 
-// What differs between ranks becomes one figure, the same on all.
-static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
-  enum { SECONDS, SGEMM, MEMORY, FAULTS, PARTS, COUNT = PARTS + TT_PARTS };
+static double larger(double a, double b) {
+  return a > b ? a : b;
+}
+
+// Peak so far.
+static double resident_memory(void) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  double mine[COUNT] = {[SECONDS] = r->seconds,
-                        [SGEMM] = sgemm,
-                        [MEMORY] = (double)usage.ru_maxrss * 1024,
-                        [FAULTS] = r->page_faults};
+  return (double)usage.ru_maxrss * 1024;
+}
+
+// What differs between ranks becomes one figure, the same on all.
+static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
+  enum { SECONDS, SGEMM, MEMORY, BEFORE, ACTIVATIONS, FAULTS, PARTS, COUNT = PARTS + TT_PARTS };
+  double mine[COUNT] = {[SECONDS] = r->seconds,         [SGEMM] = sgemm,
+                        [MEMORY] = resident_memory(),   [BEFORE] = r->memory_before,
+                        [ACTIVATIONS] = r->activations, [FAULTS] = r->page_faults};
   memcpy(mine + PARTS, r->part_seconds, sizeof r->part_seconds);
   double *all = NULL;
   TT_TRY(tt_comm_agree(comm, tt_alloc(&all, (size_t)comm->size * COUNT, sizeof *all, "the ranks' times")));
@@ -93,8 +101,10 @@ static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
   r->seconds = r->page_faults = 0;
   for (int k = 0; status == TT_OK && k < comm->size; k++) {
     const double *rank = all + (size_t)k * COUNT;
-    if (rank[SECONDS] > r->seconds) r->seconds = rank[SECONDS];
-    if (rank[MEMORY] > r->memory_largest) r->memory_largest = rank[MEMORY];
+    r->seconds = larger(r->seconds, rank[SECONDS]);
+    r->memory_largest = larger(r->memory_largest, rank[MEMORY]);
+    r->memory_before = larger(r->memory_before, rank[BEFORE]);
+    r->activations = larger(r->activations, rank[ACTIVATIONS]);
     r->memory_sum += rank[MEMORY];
     r->page_faults += rank[FAULTS];
     r->sgemm_flops += rank[SGEMM];
@@ -103,6 +113,16 @@ static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
   r->peak_fraction = r->flops_executed / r->seconds / r->sgemm_flops;
   free(all);
   return status;
+}
+
+// Of the rank that takes most.
+static tt_status plan_memory(const tt_trainer *t, tt_trainer_memory *most) {
+  for (int k = 0; k < t->comm->size; k++) {
+    tt_trainer_memory m;
+    TT_TRY(tt_trainer_memory_plan(t->config, t->mesh.data.size, t->mesh.tensor.size, k, &m));
+    if (k == 0 || tt_trainer_memory_sum(&m) > tt_trainer_memory_sum(most)) *most = m;
+  }
+  return TT_OK;
 }
 
 static tt_status combine_traffic(const tt_comm *comm, tt_bench_step *r) {
@@ -129,6 +149,7 @@ static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t ste
   if (status == TT_OK) status = sgemm_rate(t, &before);
   if (status == TT_OK) status = timed_updates(t, loader, steps, r);
   if (status == TT_OK) status = sgemm_rate(t, &after);
+  r->activations = (double)tt_model_bytes(t->model);
   if (status == TT_OK) status = combine(t->comm, (before + after) / 2, r);
   if (status == TT_OK) status = combine_traffic(t->comm, r);
   tt_loader_free(loader);
@@ -141,9 +162,11 @@ tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_
   tt_store *store = NULL;
   TT_TRY(tt_comm_agree(comm, tt_store_open(&store, config->data.store)));
   tt_trainer trainer = {0};
+  result->memory_before = resident_memory();
   tt_status status = tt_trainer_init(&trainer, comm, config);
   if (status == TT_OK) status = run(&trainer, store, warmup, steps, result);
   if (status == TT_OK) {
+    status = tt_comm_agree(comm, plan_memory(&trainer, &result->planned));
     result->parameters = trainer.parameters->whole;
     snprintf(result->store_digest, sizeof result->store_digest, "%s", tt_store_digest(store));
   }

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "model/parts.h"
 #include "store/store.h"
+#include "train/memory.h"
 
 typedef struct {
   int64_t steps, molecules, atoms, pairs; // timed, all ranks
@@ -15,6 +16,9 @@ typedef struct {
   double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after
   double peak_fraction;                   // executed FLOP/s over that
   double memory_largest, memory_sum;      // bytes: peak resident memory of the largest rank, and of all
+  double memory_before;                   // bytes: the same before the trainer took any, of the largest rank
+  tt_trainer_memory planned;              // of the rank for which that is most
+  double activations;                     // bytes: buffers of the largest piece, of the largest rank
   double page_faults; // of the timed updates, all ranks: memory touched for the first time
   int64_t sent_all[TT_TRAFFIC_KINDS], sent_largest[TT_TRAFFIC_KINDS]; // bytes to other ranks during the timed
                                                                       // updates: all ranks, the largest rank

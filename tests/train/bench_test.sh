@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 ranks 2 "$twotrack" bench step "$here/small.cfg" --store "$work/store" --steps 3 --warmup 1 --json > "$work/json" 2> "$work/log" ||
   fail "bench: $(cat "$work/log")"
 python3 - "$work/json" << 'PYTHON' || fail "figures do not hold together"
-import json, sys
+import json, os, sys
 r = json.load(open(sys.argv[1]))
 assert r["precision"] == "fp32" and "bf16" not in r["backend"] and r["ranks"] == 2 and r["steps"] == 3 and r["batch_size"] == 32, r
 assert sum(r["length_histogram"]) == 3 * 32 and len(r["length_histogram"]) == 32, r["length_histogram"]
@@ -20,6 +20,11 @@ assert sent["losses"]["all_ranks"] == 32 * 40 and sent["other"]["all_ranks"] == 
 assert sent["gradients"]["all_ranks"] == sent["weights"]["all_ranks"] == 4 * r["parameters"], sent
 assert sent["norms"]["all_ranks"] >= 8 * r["parameters"] / 8192 and sent["records"]["all_ranks"] > 0, sent
 assert all(v["all_ranks"] / 2 <= v["largest_rank"] <= v["all_ranks"] for v in sent.values()), sent
+memory = r["planned_memory_bytes"]
+assert memory["weights"] == 4 * r["parameters"] and memory["gradients"] == 3 * memory["weights"], memory # 4 leaves a rank
+assert 4 * r["parameters"] <= memory["moments"] <= 4.4 * r["parameters"] and memory["exchange"] > 0 and memory["activations"] > 0, memory
+rest = r["peak_memory_bytes_largest_rank"] - r["memory_bytes_before"] - sum(memory.values())
+assert rest > 0 and (rest < 80e6 or "ASAN_OPTIONS" in os.environ), r # 28 MB for SGEMM, records; a sanitizer has its shadow
 assert 1 < r["reference_flops_per_s"] / r["executed_flops_per_s"] < 4
 assert abs(r["peak_fraction"] - r["executed_flops_per_s"] / r["sgemm_flops_per_s"]) < 1e-12
 atoms, pairs = (r[k] * seconds for k in ("atoms_per_s", "pairs_per_s"))
