@@ -74,28 +74,44 @@ static void copy_rows(const float *from, int64_t from_row, int64_t rows, int64_t
   for (int64_t k = 0; k < rows; k++) memcpy(to + k * to_row, from + k * from_row, (size_t)width * FLOAT);
 }
 
-// The stretches of (all rows, width) that belong to each rank's rows, and a slot of the scratch for each; for
-// the own rows nothing.
-static void stretches(const tt_comm *group, const int64_t *rows, int64_t width, int64_t *stretch_at,
-                      int64_t *stretch_bytes, int64_t *slot_at, int64_t *slot_bytes) {
-  int64_t count = rows[group->rank] * width;
+// What is exchanged when rows become columns, or back: for each rank its columns and where they begin; of all
+// rows with the own columns (all rows, own width) the stretch of its rows; and of the scratch its (own rows,
+// width).
+typedef struct {
+  int64_t column, width, stretch, stretch_floats, slot, slot_floats;
+} turn;
+
+static turn turn_of(const tt_comm *group, const int64_t *rows, int64_t columns, int r) {
+  int64_t first = tt_group_share(columns, group->size, r);
+  int64_t own_first = tt_group_share(columns, group->size, group->rank);
+  int64_t own_width = tt_group_share(columns, group->size, group->rank + 1) - own_first;
+  turn t = {.column = first, .width = tt_group_share(columns, group->size, r + 1) - first};
+  t.stretch = first_row(rows, r) * own_width;
+  t.stretch_floats = rows[r] * own_width;
+  t.slot = rows[group->rank] * (r < group->rank ? first : first - own_width); // without the own columns
+  t.slot_floats = rows[group->rank] * t.width;
+  return t;
+}
+
+// Places of the stretches and the slots of all other ranks; for the own nothing.
+static void place_turns(const tt_comm *group, const int64_t *rows, int64_t columns, int64_t *stretch_at,
+                        int64_t *stretch_bytes, int64_t *slot_at, int64_t *slot_bytes) {
   for (int r = 0; r < group->size; r++) {
     if (r == group->rank) continue;
-    stretch_at[r] = first_row(rows, r) * width * FLOAT;
-    stretch_bytes[r] = rows[r] * width * FLOAT;
-    slot_at[r] = slot(group, r, count) * FLOAT;
-    slot_bytes[r] = count * FLOAT;
+    turn t = turn_of(group, rows, columns, r);
+    stretch_at[r] = t.stretch * FLOAT, stretch_bytes[r] = t.stretch_floats * FLOAT;
+    slot_at[r] = t.slot * FLOAT, slot_bytes[r] = t.slot_floats * FLOAT;
   }
 }
 
 void tt_group_to_columns(const tt_comm *group, const int64_t *rows, int64_t columns, const float *own,
                          float *all, float *scratch) {
-  int64_t width = columns / group->size, count = rows[group->rank];
   tt_places_of_ranks p = tt_comm_places(group);
-  stretches(group, rows, width, p.receive_at, p.receive_bytes, p.send_at, p.send_bytes);
+  place_turns(group, rows, columns, p.receive_at, p.receive_bytes, p.send_at, p.send_bytes);
   for (int r = 0; r < group->size; r++) {
-    float *to = r == group->rank ? all + first_row(rows, r) * width : scratch + slot(group, r, count * width);
-    copy_rows(own + r * width, columns, count, width, to, width);
+    turn t = turn_of(group, rows, columns, r);
+    float *to = r == group->rank ? all + t.stretch : scratch + t.slot;
+    copy_rows(own + t.column, columns, rows[group->rank], t.width, to, t.width);
   }
   tt_comm_all_to_all(group, scratch, &p, all);
   tt_comm_places_free(&p);
@@ -103,14 +119,13 @@ void tt_group_to_columns(const tt_comm *group, const int64_t *rows, int64_t colu
 
 void tt_group_to_rows(const tt_comm *group, const int64_t *rows, int64_t columns, const float *all,
                       float *own, float *scratch) {
-  int64_t width = columns / group->size, count = rows[group->rank];
   tt_places_of_ranks p = tt_comm_places(group);
-  stretches(group, rows, width, p.send_at, p.send_bytes, p.receive_at, p.receive_bytes);
+  place_turns(group, rows, columns, p.send_at, p.send_bytes, p.receive_at, p.receive_bytes);
   tt_comm_all_to_all(group, all, &p, scratch);
   tt_comm_places_free(&p);
   for (int r = 0; r < group->size; r++) {
-    const float *from =
-        r == group->rank ? all + first_row(rows, r) * width : scratch + slot(group, r, count * width);
-    copy_rows(from, width, count, width, own + r * width, columns);
+    turn t = turn_of(group, rows, columns, r);
+    const float *from = r == group->rank ? all + t.stretch : scratch + t.slot;
+    copy_rows(from, t.width, rows[group->rank], t.width, own + t.column, columns);
   }
 }

@@ -18,27 +18,34 @@ void tt_group_gather(const tt_comm *group, const int64_t *rows, int64_t dim, flo
 void tt_group_sum(const tt_comm *group, const int64_t *rows, int64_t dim, float *partial, float *own,
                   float *scratch);
 
-// From own rows with all columns to all rows with own columns: own (own rows, columns), all (all rows,
-// columns / ranks), of which rank r has the r-th part of the columns. scratch: (ranks - 1) * own rows *
-// columns / ranks floats.
+// The first of `count` things that rank r of a group has; its last is the one before rank r + 1's first. As
+// even as they go.
+static inline int64_t tt_group_share(int64_t count, int ranks, int r) {
+  return count * r / ranks;
+}
+
+// From own rows with all columns to all rows with own columns: own (own rows, columns), all (all rows, own
+// columns), of which rank r has columns tt_group_share(columns, ranks, r) to those of r + 1. scratch: own
+// rows * (columns - own columns) floats.
 void tt_group_to_columns(const tt_comm *group, const int64_t *rows, int64_t columns, const float *own,
                          float *all, float *scratch);
 // And back.
 void tt_group_to_rows(const tt_comm *group, const int64_t *rows, int64_t columns, const float *all,
                       float *own, float *scratch);
 
-// Bytes that a rank with own_rows of all_rows sends in each of them; pure functions.
+// Bytes that a rank with own_rows of all_rows, and own_columns of columns, sends in each of them; pure
+// functions.
 static inline int64_t tt_group_gather_bytes(int ranks, int64_t own_rows, int64_t dim) {
   return (ranks - 1) * own_rows * dim * (int64_t)sizeof(float);
 }
 static inline int64_t tt_group_sum_bytes(int64_t own_rows, int64_t all_rows, int64_t dim) {
   return (all_rows - own_rows) * dim * (int64_t)sizeof(float);
 }
-static inline int64_t tt_group_to_columns_bytes(int ranks, int64_t own_rows, int64_t columns) {
-  return own_rows * (columns - columns / ranks) * (int64_t)sizeof(float);
+static inline int64_t tt_group_to_columns_bytes(int64_t own_rows, int64_t columns, int64_t own_columns) {
+  return own_rows * (columns - own_columns) * (int64_t)sizeof(float);
 }
-static inline int64_t tt_group_to_rows_bytes(int ranks, int64_t own_rows, int64_t all_rows, int64_t columns) {
-  return (all_rows - own_rows) * (columns / ranks) * (int64_t)sizeof(float);
+static inline int64_t tt_group_to_rows_bytes(int64_t own_rows, int64_t all_rows, int64_t own_columns) {
+  return (all_rows - own_rows) * own_columns * (int64_t)sizeof(float);
 }
 
 #endif

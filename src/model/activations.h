@@ -6,8 +6,9 @@
 #include "model/places.h"
 
 // Rows: T tokens and R pairs of the own molecules, T' and R' of all molecules of the tensor group's piece,
-// rank by rank. The atom track works on T' rows with the own part of heads and columns: h = H / n, d = D / n,
-// f = F / n on n ranks. A rank alone has T' = T, R' = R, h = H, d = D, f = F.
+// rank by rank. The atom track works on T' rows with the own part of heads and columns: on n ranks h = H / n
+// heads, d = D h / H channels, f = F / n hidden channels. A rank alone has T' = T, R' = R, h = H, d = D, f =
+// F.
 
 // What the backward of one layer needs; the rest is computed again.
 typedef struct {
@@ -41,6 +42,7 @@ struct tt_model {
   // rows of each rank in the piece in hand.
   const tt_comm *group;
   int ranks, place;
+  int first_head, own_heads;
   int64_t *token_rows, *pair_rows; // (ranks)
 
   // one allocation, cut anew for each piece; scratch is one by itself, of the largest piece's exact size, so

@@ -12,14 +12,14 @@ typedef struct {
 
 static attention_view view(const tt_pass *p, int l) {
   const tt_model_config *c = &p->m->config;
-  int n = p->m->ranks;
+  int head = c->embed_dim / c->heads;
   attention_view v = {
       .D = c->embed_dim,
       .P = c->pair_dim,
       .H = c->heads,
-      .d = c->embed_dim / n,
-      .h = c->heads / n,
-      .head = c->embed_dim / c->heads,
+      .d = p->m->own_heads * head,
+      .h = p->m->own_heads,
+      .head = head,
       .T = p->batch->tokens,
       .R = p->batch->pairs,
       .T_all = p->batch_all->tokens,
@@ -27,7 +27,7 @@ static attention_view view(const tt_pass *p, int l) {
       .a = &p->m->layers[l],
       .drop = tt_site(p, c->attention_dropout, l, TT_SITE_ATTENTION),
       .drop_out = {p->batch, TT_ROWS_TOKENS, tt_site(p, c->dropout, l, TT_SITE_ATTENTION_OUT)}};
-  v.drop.first = (uint32_t)(v.h * p->m->place);
+  v.drop.first = (uint32_t)p->m->first_head;
   return v;
 }
 

@@ -35,7 +35,8 @@ typedef struct {
 } shares;
 
 static shares shares_of(const tt_model *m) {
-  return (shares){m->config.embed_dim / m->ranks, m->config.heads / m->ranks, m->config.ffn_dim / m->ranks};
+  int head = m->config.embed_dim / m->config.heads;
+  return (shares){m->own_heads * head, m->own_heads, m->config.ffn_dim / m->ranks};
 }
 
 static void cut_layer(cutter *c, const tt_model *m, tt_layer_activations *a, const tt_piece_sizes *s) {
@@ -114,7 +115,7 @@ static void cut_all(cutter *c, tt_model *m, bool shared, const tt_piece_sizes *s
   }
   m->bias_all = cut(c, R_all, own.h);
   m->rows_all = cut(c, T_all, largest(D, 3)); // 3: movements
-  m->exchange = cut(c, m->ranks - 1, largest(T * largest(D, 3), R * own.h));
+  m->exchange = cut(c, largest((m->ranks - 1) * T * largest(D, 3), R * (H - own.h)), 1);
 }
 
 // Where the own rows begin in arrays of all rows.
@@ -144,6 +145,7 @@ tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool r
                         const tt_piece_sizes *piece, tt_piece_room *room) {
   // its pointers are cut from nothing
   tt_model m = {.config = *config, .ops = ops, .ranks = piece->ranks > 1 ? piece->ranks : 1};
+  m.own_heads = config->heads / m.ranks;
   tt_piece_sizes sizes = *piece;
   if (m.ranks == 1) sizes.tokens_all = piece->tokens, sizes.pairs_all = piece->pairs;
   TT_TRY(tt_alloc(&m.layers, (size_t)config->layers + 1, sizeof *m.layers, "the layers' buffers"));

@@ -14,7 +14,8 @@ int64_t tt_crossing_tokens(const tt_model_config *config, int ranks, int64_t own
 }
 
 int64_t tt_crossing_bias(const tt_model_config *config, int ranks, int64_t own, int64_t all, bool backward) {
+  int64_t heads = config->heads, own_heads = heads / ranks;
   int64_t times = config->layers + 1; // the movement head has a bias of its own
-  int64_t forward = times * tt_group_to_columns_bytes(ranks, own, config->heads);
-  return backward ? forward + times * tt_group_to_rows_bytes(ranks, own, all, config->heads) : forward;
+  int64_t forward = times * tt_group_to_columns_bytes(own, heads, own_heads);
+  return backward ? forward + times * tt_group_to_rows_bytes(own, all, own_heads) : forward;
 }

@@ -12,7 +12,7 @@
 // pass, else of an evaluation. 0 with one rank.
 int64_t tt_crossing_tokens(const tt_model_config *config, int ranks, int64_t own, int64_t all, bool backward);
 
-// own, all: pair rows (TT_TRAFFIC_BIAS).
+// own, all: pair rows (TT_TRAFFIC_BIAS). The ranks divide the heads evenly.
 int64_t tt_crossing_bias(const tt_model_config *config, int ranks, int64_t own, int64_t all, bool backward);
 
 #endif

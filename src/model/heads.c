@@ -10,15 +10,15 @@ typedef struct {
 
 static movement_view view(const tt_pass *p) {
   const tt_model_config *c = &p->m->config;
-  int n = p->m->ranks;
+  int head = c->embed_dim / c->heads;
   movement_view v = {c->embed_dim,
                      c->pair_dim,
                      c->heads,
-                     c->embed_dim / n,
-                     c->heads / n,
-                     c->embed_dim / c->heads,
+                     p->m->own_heads * head,
+                     p->m->own_heads,
+                     head,
                      tt_site(p, c->movement_dropout, c->layers, TT_SITE_ATTENTION)};
-  v.drop.first = (uint32_t)(v.h * p->m->place);
+  v.drop.first = (uint32_t)p->m->first_head;
   return v;
 }
 

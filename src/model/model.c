@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 
+#include "comm/group.h"
 #include "core/memory.h"
 #include "model/activations.h"
 
 static tt_status check_group(const tt_model_config *config, int ranks) {
-  if (config->heads % ranks == 0 && config->ffn_dim % ranks == 0 && config->embed_dim % ranks == 0)
-    return TT_OK;
+  if (config->heads >= ranks && config->ffn_dim % ranks == 0) return TT_OK;
   return tt_fail(TT_ERR_CONFIG,
-                 "parallel.tensor = %d ranks do not divide %d heads and model.ffn_dim = %d evenly", ranks,
-                 config->heads, config->ffn_dim);
+                 "parallel.tensor = %d ranks cannot share %d heads (model.heads: one a rank at least) and "
+                 "model.ffn_dim = %d (which they must divide)",
+                 ranks, config->heads, config->ffn_dim);
 }
 
 static tt_status build(tt_model *m) {
@@ -31,6 +32,8 @@ tt_status tt_model_create(tt_model **model, const tt_model_config *config, const
   m->ops = ops;
   m->ranks = 1;
   if (group != NULL && group->size > 1) m->group = group, m->ranks = group->size, m->place = group->rank;
+  m->first_head = (int)tt_group_share(config->heads, m->ranks, m->place);
+  m->own_heads = (int)tt_group_share(config->heads, m->ranks, m->place + 1) - m->first_head;
   tt_gaussian_means(m->means);
   m->gaussian_std = m->means[1] - m->means[0]; // fp32, as upstream
   tt_status status = build(m);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/group.h"
 #include "core/memory.h"
 #include "core/philox.h"
 
@@ -23,8 +24,21 @@ typedef struct {
   size_t capacity;
   char prefix[32];          // of every name added
   tt_parameter_split split; // of what is added next
+  int parts; // equal parts of its rows or columns that stay together: heads, or hidden channels
   tt_status status;
 } builder;
+
+static void set_share(const builder *b, tt_parameter *p) {
+  const tt_parameters *t = b->table;
+  bool by_columns = p->split == TT_SPLIT_COLUMNS;
+  p->width = p->shape[by_columns];
+  if (p->split != TT_WHOLE) {
+    int part = p->width / b->parts;
+    p->first = part * (int)tt_group_share(b->parts, t->group, t->place);
+    p->width = part * (int)tt_group_share(b->parts, t->group, t->place + 1) - p->first;
+  }
+  p->count = (int64_t)p->width * p->shape[!by_columns];
+}
 
 __attribute__((format(printf, 6, 7))) static void add(builder *b, tt_init init, int dims, int rows,
                                                       int columns, const char *name, ...) {
@@ -37,7 +51,7 @@ __attribute__((format(printf, 6, 7))) static void add(builder *b, tt_init init, 
   *p = (tt_parameter){.dims = dims, .shape = {rows, columns}, .init = init};
   p->split = t->group > 1 ? b->split : TT_WHOLE;
   t->whole += (int64_t)rows * columns;
-  p->count = (int64_t)rows * columns / (p->split == TT_WHOLE ? 1 : t->group);
+  set_share(b, p);
   char suffix[sizeof p->name - sizeof b->prefix];
   va_list args;
   va_start(args, name);
@@ -92,6 +106,7 @@ static void embeddings(builder *b, const tt_model_config *c) {
 static void layer(builder *b, const tt_model_config *c, int index) {
   const int D = c->embed_dim, H = c->heads, P = c->pair_dim, C = c->pair_hidden, F = c->ffn_dim / D * D;
   snprintf(b->prefix, sizeof b->prefix, "encoder.layers.%d.", index);
+  b->parts = H;
   b->split = TT_SPLIT_ROWS;
   weight(b, "self_attn.linear_q", D, D); // q, k, v back to back: one (3D, D) matrix product serves all three
   weight(b, "self_attn.linear_k", D, D);
@@ -101,6 +116,7 @@ static void layer(builder *b, const tt_model_config *c, int index) {
   b->split = TT_WHOLE;
   linear(b, "self_attn.linear_bias", H, P);
   norm(b, "self_attn_layer_norm", D);
+  b->parts = F;
   b->split = TT_SPLIT_ROWS;
   linear(b, "ffn.linear_1", F, D);
   b->split = TT_SPLIT_COLUMNS;
@@ -135,6 +151,7 @@ static void heads(builder *b, const tt_model_config *c) {
   linear(b, "out_proj.layer2", P, K);
   set_prefix(b, "movement_pred_head.");
   norm(b, "layer_norm", D);
+  b->parts = H;
   b->split = TT_SPLIT_ROWS;
   weight(b, "q_proj", D, D);
   weight(b, "k_proj", D, D);
@@ -221,13 +238,12 @@ static uint64_t name_hash(const char *name) {
 
 // Place of a tensor's element e in its share, and how many of the elements that follow it in the share also
 // follow it in the tensor (with it).
-static int64_t element_at(const tt_parameters *t, const tt_parameter *p, int64_t local, int64_t *together) {
-  int64_t columns = p->shape[1], width = columns / t->group;
+static int64_t element_at(const tt_parameter *p, int64_t local, int64_t *together) {
+  int64_t columns = p->shape[1];
   *together = p->count - local;
-  if (p->split == TT_WHOLE) return local;
-  if (p->split == TT_SPLIT_ROWS) return p->count * t->place + local;
-  *together = width - local % width;
-  return local / width * columns + width * t->place + local % width;
+  if (p->split != TT_SPLIT_COLUMNS) return p->first * columns + local;
+  *together = p->width - local % p->width;
+  return local / p->width * columns + p->first + local % p->width;
 }
 
 // The tensor that has this place of the flat array.
@@ -240,7 +256,7 @@ static int tensor_at(const tt_parameters *t, int64_t offset) {
 tt_run_of_elements tt_parameters_run(const tt_parameters *t, int64_t offset, int64_t end) {
   tt_run_of_elements run = {.index = tensor_at(t, offset), .offset = offset};
   const tt_parameter *p = &t->list[run.index];
-  run.element = element_at(t, p, offset - p->offset, &run.count);
+  run.element = element_at(p, offset - p->offset, &run.count);
   if (run.count > end - offset) run.count = end - offset;
   return run;
 }
@@ -294,7 +310,7 @@ void tt_parameters_init(const tt_parameters *t, uint64_t seed, float *values) {
     const tt_parameter *p = &t->list[i];
     uint64_t key = tt_stream(seed, purpose, name_hash(p->name));
     for (int64_t local = 0, together; local < p->count; local += together) {
-      int64_t first = element_at(t, p, local, &together);
+      int64_t first = element_at(p, local, &together);
       fill(p, key, first, together, values + p->offset + local);
     }
   }

@@ -19,13 +19,14 @@ typedef enum {
   TT_INIT_UNIFORM, // U(-1/sqrt(columns), 1/sqrt(columns)): lm_head.weight
 } tt_init;
 
-// What of a tensor a rank of a tensor group holds: all of it, or an equal share of its rows or columns.
+// What of a tensor a rank of a tensor group holds: all of it, or a share of its rows or columns.
 typedef enum { TT_WHOLE, TT_SPLIT_ROWS, TT_SPLIT_COLUMNS } tt_parameter_split;
 
 typedef struct {
   char name[80];
   int dims, shape[2]; // of the whole tensor, 1 or 2 dimensions; a vector has shape[1] == 1
   tt_parameter_split split;
+  int first, width;      // rows, or columns, first .. first + width - 1 are this rank's share
   int64_t offset, count; // of this rank's share: place in the flat array, row by row; elements
   tt_init init;
   bool decayed; // weight decay applies: 2-D and not named "*.bias"
@@ -52,8 +53,9 @@ typedef struct {
   tt_bucket *bucket; // (buckets), in the order of the flat array. Their cut depends on the model alone
 } tt_parameters;
 
-// Builds the table for rank `place` of a tensor group of `group` ranks (which must divide heads and ffn_dim);
-// allocates nothing of the parameters' own size. Free with tt_parameters_free.
+// Builds the table for rank `place` of a tensor group of `group` ranks, which have whole heads, as even as they
+// go (comm/group.h, tt_group_share), and must divide ffn_dim. Allocates nothing of the parameters' own size.
+// Free with tt_parameters_free.
 tt_status tt_parameters_build(tt_parameters *parameters, const tt_model_config *config, int group, int place);
 void tt_parameters_free(tt_parameters *parameters);
 

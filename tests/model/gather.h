@@ -4,8 +4,9 @@
 
 #include "padded.h"
 
-// Collective. `data`, rows and dim as a probe gets them (model.h). What is returned is freed by the caller.
-float *gather_probe(const tt_comm *group, const padded_batch *b, tt_probe_rows rows, int dim,
+// Collective. `data`, rows and *dim as a probe gets them (model.h); of probabilities *dim becomes the heads
+// of all ranks. What is returned is freed by the caller.
+float *gather_probe(const tt_comm *group, const padded_batch *b, tt_probe_rows rows, int *dim,
                     const float *data);
 
 #endif

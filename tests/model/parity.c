@@ -178,8 +178,8 @@ static void compare_probed(const char *name, bool gradient, tt_probe_rows rows, 
 static void probe(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
                   const float *data) {
   (void)context;
-  float *all = gather_probe(&table.ranks, &table.batch, rows, dim, data);
-  compare_probed(name, gradient, rows, rows == TT_PROBE_PROBABILITIES ? dim * table.ranks.size : dim, all);
+  float *all = gather_probe(&table.ranks, &table.batch, rows, &dim, data);
+  compare_probed(name, gradient, rows, dim, all);
   free(all);
 }
 

@@ -13,7 +13,7 @@
 
 #include "comm/group.h"
 
-enum { DIM = 5, HEADS = 8, RANKS = 4 };
+enum { DIM = 5, RANKS = 4 };
 
 static tt_comm comm;
 
@@ -118,25 +118,32 @@ static void sums(void **state) {
   for_all(sum_apart);
 }
 
-static void turn(const int64_t *rows, int64_t own, int64_t all) {
-  int64_t first = before(rows, comm.rank), width = HEADS / comm.size;
-  float *x = floats(own * HEADS), *y = floats(all * width), *z = floats(own * HEADS);
-  float *scratch = floats((comm.size - 1) * own * width);
-  for (int64_t i = 0; i < own * HEADS; i++) x[i] = value(3, first * HEADS + i);
-  tt_group_to_columns(&comm, rows, HEADS, x, y, scratch);
-  assert_int_equal(sent(), tt_group_to_columns_bytes(comm.size, own, HEADS));
+static void turn(const int64_t *rows, int64_t own, int64_t all, int64_t columns) {
+  int64_t row = before(rows, comm.rank), column = tt_group_share(columns, comm.size, comm.rank);
+  int64_t width = tt_group_share(columns, comm.size, comm.rank + 1) - column;
+  float *x = floats(own * columns), *y = floats(all * width), *z = floats(own * columns);
+  float *scratch = floats(own * (columns - width));
+  for (int64_t i = 0; i < own * columns; i++) x[i] = value(3, row * columns + i);
+  tt_group_to_columns(&comm, rows, columns, x, y, scratch);
+  assert_int_equal(sent(), tt_group_to_columns_bytes(own, columns, width));
   for (int64_t i = 0; i < all; i++)
-    for (int64_t c = 0; c < width; c++)
-      assert_true(y[i * width + c] == value(3, i * HEADS + comm.rank * width + c));
-  tt_group_to_rows(&comm, rows, HEADS, y, z, scratch);
-  assert_int_equal(sent(), tt_group_to_rows_bytes(comm.size, own, all, HEADS));
-  assert_memory_equal(x, z, (size_t)(own * HEADS) * sizeof *x);
-  done(x, own * HEADS), done(y, all * width), done(z, own * HEADS);
-  done(scratch, (comm.size - 1) * own * width);
+    for (int64_t c = 0; c < width; c++) assert_true(y[i * width + c] == value(3, i * columns + column + c));
+  tt_group_to_rows(&comm, rows, columns, y, z, scratch);
+  assert_int_equal(sent(), tt_group_to_rows_bytes(own, all, width));
+  assert_memory_equal(x, z, (size_t)(own * columns) * sizeof *x);
+  done(x, own * columns), done(y, all * width), done(z, own * columns),
+      done(scratch, own * (columns - width));
+}
+static void turn_8_columns(const int64_t *rows, int64_t own, int64_t all) {
+  turn(rows, own, all, 8);
+}
+static void turn_6_columns(const int64_t *rows, int64_t own, int64_t all) {
+  turn(rows, own, all, 6); // of four ranks two have 1, two have 2
 }
 static void turns_to_columns_and_back(void **state) {
   (void)state;
-  for_all(turn);
+  for_all(turn_8_columns);
+  for_all(turn_6_columns);
 }
 
 int main(void) {
