@@ -57,7 +57,8 @@ static int find_file(options *o, const char *name) {
   struct stat s;
   snprintf(o->path, sizeof o->path, "%s", name);
   if (stat(name, &s) != 0 || !S_ISDIR(s.st_mode)) return 0;
-  if (tt_checkpoint_newest(name, o->path, sizeof o->path) != TT_OK) return fail(o->what);
+  int64_t step;
+  if (tt_checkpoint_newest(name, INT64_MAX, &step, o->path, sizeof o->path) != TT_OK) return fail(o->what);
   if (o->path[0]) return 0;
   tt_fail(TT_ERR_IO, "the folder %s holds no checkpoints/step-NNNNNNNNN.h5", name);
   return fail(o->what);

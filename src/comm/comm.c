@@ -91,6 +91,11 @@ tt_status tt_comm_agree(const tt_comm *comm, tt_status status) {
   return status;
 }
 
+tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status) {
+  int teller;
+  return share(comm, status, &teller);
+}
+
 _Noreturn void tt_comm_abort(const tt_comm *comm) {
   char message[2080];
   if (comm->size > 1)
@@ -232,6 +237,16 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
   free(*receive);
   *receive = NULL;
   return status;
+}
+
+tt_status tt_comm_sum(const tt_comm *comm, uint64_t *words, int count) {
+  TT_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, words, count, MPI_UINT64_T, MPI_SUM, comm->mpi));
+  return TT_OK;
+}
+
+tt_status tt_comm_greatest(const tt_comm *comm, double *values, int count) {
+  TT_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_MAX, comm->mpi));
+  return TT_OK;
 }
 
 tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root) {

@@ -31,6 +31,9 @@ void tt_comm_finish(tt_comm *comm);
 // prints it, once, to stderr ("twotrack: error: ...", with "rank r: " in the message unless it is rank 0).
 tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 
+// The same without a line on stderr: for what is no failure of the job, or not yet.
+tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status);
+
 // For a rank that fails where the others cannot know: prints its message and ends the whole job with code 1.
 _Noreturn void tt_comm_abort(const tt_comm *comm);
 
@@ -69,6 +72,11 @@ void tt_comm_wait(tt_messages *messages);
 // Counts the sum of send_counts[r] over the other ranks.
 tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t *send_counts, void **receive,
                            int64_t *receive_counts);
+
+// Collective, in place, the same on all ranks after it: sums modulo 2^64, and the greatest of each value (no
+// NaN). Control messages: not counted.
+tt_status tt_comm_sum(const tt_comm *comm, uint64_t *words, int count);
+tt_status tt_comm_greatest(const tt_comm *comm, double *values, int count);
 
 tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root);
 tt_status tt_comm_barrier(const tt_comm *comm);

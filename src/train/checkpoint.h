@@ -1,4 +1,5 @@
-// Checkpoints: one HDF5 file under global names; the layout of ranks is nowhere in it (docs/formats.md).
+// Checkpoints: one HDF5 file under global names; the layout of ranks is nowhere in it (docs/formats.md). Here
+// is what one process does with a file; saver.h writes and checkpoint_load.h reads it, all ranks together.
 #ifndef TT_TRAIN_CHECKPOINT_H
 #define TT_TRAIN_CHECKPOINT_H
 
@@ -16,27 +17,6 @@ typedef struct {
   char *config;                           // resolved configuration text; owned
 } tt_progress_state;
 
-// Writes path (temporary file, sync, rename): groups "weights", "moment1", "moment2", one contiguous dataset
-// a tensor under its global name and shape, buffer se3_invariant_kernel.gaussian.mean in "weights", a digest
-// attribute on each, the state and the whole digest as attributes of the root. Arrays are flat, in table
-// order (parameters->total floats); both moments or neither (NULL: a weights-only file). The bytes depend on
-// the arguments only. Called by one rank, with gathered arrays. TT_ERR_IO (disk full...): nothing is left
-// under the final name.
-tt_status tt_checkpoint_write(const char *path, const tt_parameters *parameters, const float *weights,
-                              const float *moment1, const float *moment2, const tt_progress_state *state);
-
-// Reads and verifies (the digest of every tensor read, of the state and of the whole). moment1 and moment2
-// may both be NULL (weights only). TT_ERR_FORMAT when names or shapes are another model's (first difference
-// named), TT_ERR_CORRUPT when a digest differs (tensor named) or the file's structure is broken, TT_ERR_IO;
-// the arrays are then undefined. state->config is malloc'ed; state may be NULL.
-tt_status tt_checkpoint_read(const char *path, const tt_parameters *parameters, float *weights,
-                             float *moment1, float *moment2, tt_progress_state *state);
-
-// The digest of parameters, moments and counters (step, samples): independent of layout and of the file. NULL
-// moments (a weights-only file) are left out.
-tt_digest tt_checkpoint_digest(const tt_parameters *parameters, const float *weights, const float *moment1,
-                               const float *moment2, const tt_progress_state *state);
-
 // What a checkpoint says of itself; its model need not be known.
 typedef struct {
   tt_parameters
@@ -48,10 +28,16 @@ typedef struct {
   int64_t *at;        // byte in the file where each of these tensors begins
   tt_digest buffer_digest; // of se3_invariant_kernel.gaussian.mean
   int64_t buffer_at;
+  size_t room; // private to writing: bytes that the structure takes, once they are known; 0 before
 } tt_checkpoint_info;
 
+// Writes a file of weights only: a flat array of one rank that holds them whole. Called by one process.
+// TT_ERR_IO (disk full...): nothing is left under the final name.
+tt_status tt_checkpoint_write_weights(const char *path, const tt_parameters *parameters, const float *weights,
+                                      const tt_progress_state *state);
+
 // Reads everything but the tensors' values and checks it. TT_ERR_IO, TT_ERR_FORMAT (not a checkpoint),
-// TT_ERR_CORRUPT.
+// TT_ERR_UNSUPPORTED (of another version of the format), TT_ERR_CORRUPT.
 tt_status tt_checkpoint_info_read(const char *path, tt_checkpoint_info *info);
 void tt_checkpoint_info_free(tt_checkpoint_info *info);
 
@@ -65,9 +51,13 @@ tt_status tt_checkpoint_verify(const char *path, void (*report)(void *user, cons
 // fit.
 tt_status tt_checkpoint_path(const char *run, int64_t step, char *path, size_t size);
 
-// Path of the newest checkpoint (highest step) of a run folder, or an empty string. Temporary files are
-// ignored.
-tt_status tt_checkpoint_newest(const char *run, char *path, size_t size);
+// The newest checkpoint (highest step) of a run folder with a step below `before`: its step and path; -1 and
+// an empty string when there is none. Temporary files and those that were set aside are ignored.
+tt_status tt_checkpoint_newest(const char *run, int64_t before, int64_t *step, char *path, size_t size);
+
+// Renames a broken checkpoint to "PATH.broken": it is then no checkpoint any more, but not lost either.
+// TT_ERR_IO.
+tt_status tt_checkpoint_set_aside(const char *path);
 
 // Removes all but the `keep` newest checkpoints of a run (0: keeps all), and temporary files that a stopped
 // writer left. Not while one is being written.

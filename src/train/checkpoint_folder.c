@@ -59,14 +59,25 @@ static tt_status list(const char *run, bool tidy, int64_t **steps, int *count) {
   return status;
 }
 
-tt_status tt_checkpoint_newest(const char *run, char *path, size_t size) {
+tt_status tt_checkpoint_newest(const char *run, int64_t before, int64_t *step, char *path, size_t size) {
   int64_t *steps;
-  int count;
-  path[0] = 0;
+  int count, i = 0;
+  path[0] = 0, *step = -1;
   tt_status status = list(run, false, &steps, &count);
-  if (status == TT_OK && count) status = tt_checkpoint_path(run, steps[0], path, size);
+  while (status == TT_OK && i < count && steps[i] >= before) i++;
+  if (status == TT_OK && i < count) {
+    *step = steps[i];
+    status = tt_checkpoint_path(run, *step, path, size);
+  }
   free(steps);
   return status;
+}
+
+tt_status tt_checkpoint_set_aside(const char *path) {
+  char aside[PATH_MAX + 8];
+  snprintf(aside, sizeof aside, "%s.broken", path);
+  if (rename(path, aside) == 0) return TT_OK;
+  return tt_fail(TT_ERR_IO, "cannot rename %s to %s: %s", path, aside, strerror(errno));
 }
 
 tt_status tt_checkpoint_prune(const char *run, int keep) {

@@ -259,7 +259,7 @@ static tt_status write_out(const import *m, const char *out) {
   TT_TRY(tt_config_defaults(&config));
   config.model = m->report->model;
   tt_status status = tt_config_print(&config, &state.config);
-  if (status == TT_OK) status = tt_checkpoint_write(out, &m->parameters, m->values, NULL, NULL, &state);
+  if (status == TT_OK) status = tt_checkpoint_write_weights(out, &m->parameters, m->values, &state);
   free(state.config);
   tt_config_free(&config);
   return status;

@@ -94,8 +94,11 @@ static tt_status get_state(const reader *r, hid_t file) {
   if (strcmp(format, TT_CHECKPOINT_FORMAT) != 0) return foreign(r, format, "is its format");
   TT_TRY(get_number(r, file, "schema_version", H5T_NATIVE_INT64, &schema));
   if (schema != TT_CHECKPOINT_SCHEMA)
-    return tt_fail(TT_ERR_FORMAT, "%s has schema version %lld; this program reads version %d", r->path,
-                   (long long)schema, TT_CHECKPOINT_SCHEMA);
+    return tt_fail(
+        TT_ERR_UNSUPPORTED,
+        "%s has schema version %lld; this program reads version %d: go on with the version of the program "
+        "that wrote it, or start a new run",
+        r->path, (long long)schema, TT_CHECKPOINT_SCHEMA);
   tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS];
   tt_checkpoint_numbers(numbers);
   for (int i = 0; i < TT_CHECKPOINT_NUMBERS; i++)
@@ -173,6 +176,7 @@ static tt_status get_weights(const reader *r, hid_t group, hsize_t links) {
     info->digests[i] = digest, info->at[i] = at;
     info->parameters.total += p.count;
   }
+  info->parameters.whole = info->parameters.total;
   return buffer && info->parameters.count ? TT_OK
                                           : foreign(r, TT_CHECKPOINT_BUFFER, "is missing or of another size");
 }
@@ -236,7 +240,7 @@ static tt_status get_all(const reader *r, hid_t file) {
 }
 
 tt_status tt_checkpoint_info_read(const char *path, tt_checkpoint_info *info) {
-  *info = (tt_checkpoint_info){0};
+  *info = (tt_checkpoint_info){.parameters.group = 1};
   struct stat s;
   if (stat(path, &s) != 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
   if (S_ISDIR(s.st_mode))

@@ -3,10 +3,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "core/memory.h"
 
 const char *const tt_checkpoint_sections[TT_CHECKPOINT_SECTIONS] = {"weights", "moment1", "moment2"};
 
@@ -38,22 +35,6 @@ tt_digest tt_checkpoint_state_digest(const tt_progress_state *state) {
   tt_digest_add(all, text, (size_t)n);
   if (state->config) tt_digest_add(all, state->config, strlen(state->config));
   return tt_digest_end(all);
-}
-
-tt_digest tt_checkpoint_digest(const tt_parameters *parameters, const float *weights, const float *moment1,
-                               const float *moment2, const tt_progress_state *state) {
-  const float *const arrays[TT_CHECKPOINT_SECTIONS] = {weights, moment1, moment2};
-  int sections = moment1 && moment2 ? TT_CHECKPOINT_SECTIONS : 1;
-  tt_digest none = {""}, *digests = NULL;
-  if (tt_alloc(&digests, (size_t)(sections * parameters->count), sizeof *digests, "digests") != TT_OK)
-    return none;
-  for (int k = 0; k < sections * parameters->count; k++) {
-    const tt_parameter *p = &parameters->list[k % parameters->count];
-    digests[k] = tt_digest_of(arrays[k / parameters->count] + p->offset, (size_t)p->count * sizeof(float));
-  }
-  tt_digest whole = tt_checkpoint_whole_digest(parameters, sections, digests, state);
-  free(digests);
-  return whole;
 }
 
 void tt_checkpoint_numbers(tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS]) {

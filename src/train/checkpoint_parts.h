@@ -5,13 +5,13 @@
 #include <hdf5.h>
 
 #include "train/checkpoint.h"
+#include "train/checkpoint_values.h"
 
 #define TT_CHECKPOINT_FORMAT "twotrack-checkpoint"
 #define TT_CHECKPOINT_BUFFER "se3_invariant_kernel.gaussian.mean"
 
 enum {
-  TT_CHECKPOINT_SCHEMA = 1,
-  TT_CHECKPOINT_SECTIONS = 3,
+  TT_CHECKPOINT_SCHEMA = 2,
   TT_CHECKPOINT_CONFIG_MOST = 60000, // characters of the configuration: an attribute holds less than 64 kB
 };
 
@@ -40,6 +40,24 @@ void tt_checkpoint_numbers(tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS]);
 // messages.
 tt_status tt_checkpoint_structure(const char *path, tt_checkpoint_info *info, char **front,
                                   size_t *front_bytes, int64_t *file_bytes);
+
+// TT_ERR_FORMAT when the tensors of a file are not those of the model (the first difference is named).
+tt_status tt_checkpoint_compare_tables(const char *path, const tt_parameters *file,
+                                       const tt_parameters *model);
+// The same for the values of the Gaussian kernel's centres; TT_ERR_CORRUPT when they are broken.
+tt_status tt_checkpoint_check_buffer(const char *path, const tt_checkpoint_info *info);
+
+// Sets info->at and info->buffer_at, where the values belong, and *file_bytes, before the digests are known.
+// As long as parameters, store digest and length of the configuration stay, so do these. `path` only for
+// messages.
+tt_status tt_checkpoint_lay_out(const char *path, tt_checkpoint_info *info, int64_t *file_bytes);
+
+// Makes the temporary file (its name is set) in which the checkpoint `path` grows: so many bytes, with room
+// on the disk, empty. TT_ERR_IO (disk full...): nothing is left.
+tt_status tt_checkpoint_create(const char *path, int64_t file_bytes, char *temporary, size_t size);
+
+// Writes all but the values into it, now with the digests.
+tt_status tt_checkpoint_put_front(const char *path, const char *temporary, tt_checkpoint_info *info);
 
 // Stops HDF5 from printing its own error stack; the innermost reason goes into our message instead.
 void tt_h5_silence(void);

@@ -118,12 +118,15 @@ tt_status tt_checkpoint_structure(const char *path, tt_checkpoint_info *info, ch
   if (info->state.config && strlen(info->state.config) > TT_CHECKPOINT_CONFIG_MOST)
     return tt_fail(TT_ERR_ARGUMENT, "%s: the configuration has more than %d characters", path,
                    TT_CHECKPOINT_CONFIG_MOST);
-  // once with tensors of one element, to learn how much room it takes
-  tt_status status = put_structure(path, info, 0, &im, &room);
-  free(im.data);
-  if (status != TT_OK) return status;
-  status = put_structure(path, info, room, &im, &size);
-  if (status == TT_OK && im.bytes > room + 2 * IMAGE_STEP)
+  tt_status status = TT_OK;
+  if (!info->room) { // once with tensors of one element, to learn how much room it takes
+    status = put_structure(path, info, 0, &im, &room);
+    free(im.data);
+    if (status != TT_OK) return status;
+    info->room = room;
+  }
+  status = put_structure(path, info, info->room, &im, &size);
+  if (status == TT_OK && im.bytes > info->room + 2 * IMAGE_STEP)
     status = tt_fail(TT_ERR_UNSUPPORTED, "%s: this HDF5 library lays its files out in another way; use 1.10",
                      path);
   if (status != TT_OK) return free(im.data), status;

@@ -32,11 +32,12 @@ tt_status tt_trainer_memory_plan(const tt_config *config, int data, int tensor, 
   memory->moments = 2 * own.elements * floats;
   memory->gradients = tt_tree_levels(leaves / data) * p.total * floats;
   memory->exchange = tt_shards_landing(&p, data) * floats;
+  if (config->train.checkpoint_writer != TT_WRITER_COLLECTIVE) memory->snapshot = 3 * own.elements * floats;
   memory->tables = own.elements + (own.blocks + blocks) * (int64_t)sizeof(double);
   tt_parameters_free(&p);
   return TT_OK;
 }
 
 int64_t tt_trainer_memory_sum(const tt_trainer_memory *m) {
-  return m->weights + m->masters + m->moments + m->gradients + m->exchange + m->tables;
+  return m->weights + m->masters + m->moments + m->gradients + m->exchange + m->snapshot + m->tables;
 }

@@ -77,3 +77,11 @@ json_t *tt_record_valid(const tt_trainer *t, const tt_losses *l, const tt_losses
                    (json_int_t)l->masked, "baseline_token", number(base->token), "baseline_position",
                    number(base->position), "baseline_distance", number(base->distance));
 }
+
+json_t *tt_record_save(const tt_save_report *r) {
+  return json_pack("{s:s, s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "save", "step",
+                   (json_int_t)r->step, "writer", r->writer, "bytes", (json_int_t)r->bytes, "create_s",
+                   number(r->create), "copy_s", number(r->copy), "write_s", number(r->write), "digest_s",
+                   number(r->digest), "sync_s", number(r->sync), "finish_s", number(r->finish), "waited_s",
+                   number(r->waited), "total_s", number(r->total));
+}

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "train/saver.h"
 #include "train/trainer.h"
 
 enum { TT_LOG_SCHEMA = 1 };
@@ -12,6 +13,7 @@ enum { TT_LOG_SCHEMA = 1 };
 json_t *tt_record_run(const tt_trainer *t, const char *config_text, const tt_store *store);
 json_t *tt_record_resume(const tt_trainer *t);
 json_t *tt_record_step(const tt_trainer *t, const tt_update *update, double samples_per_s);
+json_t *tt_record_save(const tt_save_report *report);
 json_t *tt_record_valid(const tt_trainer *t, const tt_losses *losses, const tt_losses *baseline);
 
 #endif

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/progress.h"
 #include "model/flops.h"
 #include "train/records.h"
 #include "train/replicas.h"
+#include "train/run_checkpoints.h"
 #include "train/run_folder.h"
 #include "train/runlog.h"
 #include "train/trainer.h"
@@ -28,6 +30,7 @@ typedef struct {
   char *config_text;
   tt_runlog *log; // rank 0 only
   int lock;       // the open run folder, rank 0 only; -1 before
+  tt_run_checkpoints checkpoints;
   double rate_since;
   uint64_t rate_samples;
 } run_state;
@@ -40,33 +43,38 @@ static bool leader(const run_state *r) {
 
 static tt_status start_folder(run_state *r) {
   const char *folder = r->request->folder;
-  TT_TRY(tt_run_folder_start(folder, r->config_text, &r->config->train, r->request->resume, &r->lock));
+  TT_TRY(tt_run_folder_start(folder, r->config_text, r->request->resume, &r->lock));
   return tt_runlog_create(&r->log, folder, tt_record_run(&r->trainer, r->config_text, r->store));
 }
 
 // Sets *checkpoint to the one to go on from, or to "" for a fresh start. Rank 0 decides, all are told.
-static tt_status choose_start(const run_state *r, char checkpoint[PATH_MAX]) {
+static tt_status choose_start(run_state *r, char checkpoint[PATH_MAX]) {
   tt_status status = TT_OK;
   const char *folder = r->request->folder;
   checkpoint[0] = 0;
   if (leader(r)) {
     if (!*folder)
       status = TT_OK; // a dry run may leave it out
-    else if (r->request->resume)
-      status = tt_checkpoint_newest(folder, checkpoint, PATH_MAX);
-    else
+    else if (r->request->resume) {
+      int64_t step;
+      // locked before a broken checkpoint may be renamed
+      if (!r->request->dry_run && tt_file_exists(folder)) status = tt_run_folder_lock(folder, &r->lock);
+      if (status == TT_OK) status = tt_checkpoint_newest(folder, INT64_MAX, &step, checkpoint, PATH_MAX);
+    } else
       status = tt_run_folder_check_empty(folder);
   }
   TT_TRY(tt_comm_agree(r->comm, status));
   return tt_comm_broadcast(r->comm, checkpoint, PATH_MAX, 0);
 }
 
-// Weights and state to start with. Writes nothing.
-static tt_status load(run_state *r, const char *checkpoint) {
-  if (!*checkpoint)
-    return r->request->init_from ? tt_trainer_load_weights(&r->trainer, r->request->init_from) : TT_OK;
-  TT_TRY(tt_trainer_load(&r->trainer, checkpoint));
+// Weights and state to start with. *checkpoint becomes the one before it, if it is broken.
+static tt_status load(run_state *r, char checkpoint[PATH_MAX]) {
   tt_status status = TT_OK;
+  if (!*checkpoint) {
+    if (r->request->init_from) status = tt_trainer_load_weights(&r->trainer, r->request->init_from);
+    return tt_comm_agree(r->comm, leader(r) ? status : TT_OK); // all ranks have the same error
+  }
+  TT_TRY(tt_run_checkpoints_load(&r->trainer, r->request->folder, r->request->dry_run, checkpoint, PATH_MAX));
   if (leader(r))
     status =
         tt_run_folder_check_same(r->request->folder, checkpoint, &r->trainer.state, r->config_text, r->store);
@@ -78,13 +86,14 @@ static tt_status begin(run_state *r, const char *checkpoint) {
   if (!*checkpoint) {
     if (leader(r)) status = start_folder(r);
   } else {
-    if (leader(r)) status = tt_run_folder_lock(r->request->folder, &r->lock);
+    if (leader(r)) status = tt_checkpoint_prune(r->request->folder, 0); // what a killed job left half-written
     if (leader(r) && status == TT_OK)
       status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
     if (leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)
       status = tt_runlog_append(r->log, tt_record_resume(&r->trainer));
   }
   TT_TRY(tt_comm_agree(r->comm, status));
+  TT_TRY(tt_run_checkpoints_open(&r->checkpoints, &r->trainer, r->request->folder, r->log));
   snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s",
            tt_store_digest(r->store));
   free(r->trainer.state.config);
@@ -98,16 +107,6 @@ static tt_status validate(run_state *r) {
   TT_TRY(tt_trainer_evaluate(&r->trainer, r->valid, &r->last));
   tt_status status = TT_OK;
   if (leader(r)) status = tt_runlog_append(r->log, tt_record_valid(&r->trainer, &r->last, &r->baseline));
-  return tt_comm_agree(r->comm, status);
-}
-
-static tt_status save(run_state *r) {
-  char path[PATH_MAX];
-  tt_status status = tt_checkpoint_path(r->request->folder, r->trainer.state.step, path, sizeof path);
-  if (leader(r) && status == TT_OK) status = tt_runlog_sync(r->log);
-  TT_TRY(tt_comm_agree(r->comm, status));
-  TT_TRY(tt_trainer_save(&r->trainer, path));
-  if (leader(r)) status = tt_checkpoint_prune(r->request->folder, r->config->train.checkpoint_keep);
   return tt_comm_agree(r->comm, status);
 }
 
@@ -165,8 +164,8 @@ static tt_status one_step(run_state *r) {
   }
   TT_TRY(tt_comm_agree(r->comm, status));
   if (due(step, r->config->validation.every, k->steps)) TT_TRY(validate(r));
-  if (save_due) TT_TRY(save(r));
-  return TT_OK;
+  return save_due ? tt_run_checkpoints_save(&r->checkpoints)
+                  : tt_run_checkpoints_progress(&r->checkpoints, false);
 }
 
 static tt_status loop(run_state *r) {
@@ -175,7 +174,7 @@ static tt_status loop(run_state *r) {
   if (r->config->train.replica_check_every > 0) TT_TRY(check_replicas(r)); // what was read and handed out
   if (r->trainer.state.step == 0) TT_TRY(validate(r));
   while (r->trainer.state.step < r->config->train.steps) TT_TRY(one_step(r));
-  return TT_OK;
+  return tt_run_checkpoints_progress(&r->checkpoints, true);
 }
 
 // ---- what is printed ----
@@ -267,6 +266,7 @@ tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_requ
   run_state r = {.comm = comm, .config = config, .request = request, .lock = -1};
   tt_status status = run_all(&r);
   tt_progress_clear();
+  tt_run_checkpoints_close(&r.checkpoints);
   tt_runlog_close(r.log);
   if (r.lock >= 0) close(r.lock);
   tt_validation_free(r.valid);

@@ -77,6 +77,7 @@ tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, c
 }
 
 tt_status tt_run_folder_lock(const char *folder, int *lock) {
+  if (*lock >= 0) return TT_OK;
   *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (*lock < 0) return tt_fail(TT_ERR_IO, "cannot open the folder %s: %s", folder, strerror(errno));
   for (double begun = tt_now();;) {
@@ -88,9 +89,9 @@ tt_status tt_run_folder_lock(const char *folder, int *lock) {
                  folder);
 }
 
-// A run that was stopped before its first checkpoint starts again, over its log. A log that has got further
-// than that has lost its checkpoints, or is another program's: nothing is thrown away.
-static tt_status drop_log_without_checkpoint(const char *path, const tt_train_config *train) {
+// A run that was stopped before its first checkpoint was written starts again, over its log. A log that tells
+// of a checkpoint has lost it: nothing is thrown away.
+static tt_status drop_log_without_checkpoint(const char *path) {
   char *text;
   size_t bytes;
   if (!tt_file_exists(path)) return TT_OK;
@@ -100,30 +101,28 @@ static tt_status drop_log_without_checkpoint(const char *path, const tt_train_co
   json_t *records = NULL, *record;
   if (header) TT_TRY(tt_runlog_read(path, &records));
   size_t index;
-  json_int_t logged = 0, saved = train->checkpoint_every;
+  json_int_t saved = 0;
   json_array_foreach(records, index, record) {
-    json_int_t step = json_integer_value(json_object_get(record, "step"));
-    if (step > logged) logged = step;
+    const char *type = json_string_value(json_object_get(record, "type"));
+    if (strcmp(type, "save") == 0) saved = json_integer_value(json_object_get(record, "step"));
   }
   json_decref(records);
-  if (saved < 1 || saved > train->steps) saved = train->steps;
-  if (logged > saved)
-    return tt_fail(TT_ERR_DATA,
-                   "%s has %lld updates but there is no checkpoint to go on from: put the run's checkpoints "
-                   "back, move its "
-                   "folder away, or choose another --out",
-                   path, (long long)logged);
+  if (saved)
+    return tt_fail(
+        TT_ERR_DATA,
+        "%s tells of a checkpoint of step %lld, but there is no checkpoint to go on from: put the run's "
+        "checkpoints back, move its folder away, or choose another --out",
+        path, (long long)saved);
   return unlink(path) == 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
 }
 
-tt_status tt_run_folder_start(const char *folder, const char *config_text, const tt_train_config *train,
-                              bool resume, int *lock) {
+tt_status tt_run_folder_start(const char *folder, const char *config_text, bool resume, int *lock) {
   char path[PATH_MAX];
   snprintf(path, sizeof path, "%s/checkpoints", folder);
   TT_TRY(tt_make_directories(path));
   TT_TRY(tt_run_folder_lock(folder, lock));
   snprintf(path, sizeof path, "%s/run.jsonl", folder);
-  if (resume) TT_TRY(drop_log_without_checkpoint(path, train));
+  if (resume) TT_TRY(drop_log_without_checkpoint(path));
   snprintf(path, sizeof path, "%s/config.cfg", folder);
   return tt_file_replace(path, config_text, strlen(config_text));
 }

@@ -11,15 +11,14 @@
 // TT_ERR_ARGUMENT unless a fresh run may start in `folder`: it is empty, or not there yet.
 tt_status tt_run_folder_check_empty(const char *folder);
 
-// Two jobs in one folder would write into the same log. *lock is the open folder; the lock goes with the
-// process, however that ends. Waits some seconds for the ranks of a killed job. TT_ERR_IO when another job
-// has it.
+// Two jobs in one folder would write into the same log. *lock is the open folder (-1: not yet locked; else
+// nothing is done); the lock goes with the process, however that ends. Waits some seconds for the ranks of a
+// killed job. TT_ERR_IO when another job has it.
 tt_status tt_run_folder_lock(const char *folder, int *lock);
 
 // Makes the folder, locks it and writes config.cfg. With `resume` a run may have been stopped there before
-// its first checkpoint: its log is removed. TT_ERR_DATA when that log has got further.
-tt_status tt_run_folder_start(const char *folder, const char *config_text, const tt_train_config *train,
-                              bool resume, int *lock);
+// its first checkpoint: its log is removed. TT_ERR_DATA when that log tells of a checkpoint.
+tt_status tt_run_folder_start(const char *folder, const char *config_text, bool resume, int *lock);
 
 // Whether a checkpoint, read into *then, is of the run that is to go on: TT_ERR_CONFIG when its configuration
 // differs in more than what may change at a resume (the first such line is named), TT_ERR_DATA when it was

@@ -92,3 +92,22 @@ void tt_shards_free(tt_shards *shards) {
   free(shards->list);
   *shards = (tt_shards){0};
 }
+
+bool tt_shards_next(const tt_shards *shards, const tt_parameters *parameters, tt_own_walk *walk) {
+  while (walk->shard < shards->count && walk->next == shards->list[walk->shard].count)
+    walk->shard++, walk->next = 0;
+  if (walk->shard == shards->count) return false;
+  const tt_shard *s = &shards->list[walk->shard];
+  walk->run = tt_parameters_run(parameters, s->first + walk->next, s->first + s->count);
+  walk->own = s->own + walk->next;
+  walk->next += walk->run.count;
+  return true;
+}
+
+tt_status tt_shards_gather(const tt_shards *shards, float *flat) {
+  for (int k = 0; k < shards->count; k++) {
+    const tt_shard *s = &shards->list[k];
+    TT_TRY(tt_comm_gather_all_v(s->ranks, flat + s->first, flat + s->segment[0], s->counts, sizeof(float)));
+  }
+  return TT_OK;
+}

@@ -48,4 +48,18 @@ int64_t tt_shards_landing(const tt_parameters *parameters, int data);
 tt_status tt_shards_make(tt_shards *shards, const tt_mesh *mesh, const tt_parameters *parameters);
 void tt_shards_free(tt_shards *shards);
 
+// A walk over a rank's own elements, run by run. Start from zeroes.
+typedef struct {
+  tt_run_of_elements run; // where it lies in the flat array and in its tensor
+  int64_t own;            // place of its first element among all that the rank owns
+  int shard;              // private: the shard that the run is of, and where in it the next one starts
+  int64_t next;
+} tt_own_walk;
+
+// The next run of `walk`; false at the end.
+bool tt_shards_next(const tt_shards *shards, const tt_parameters *parameters, tt_own_walk *walk);
+
+// Collective: every rank gets what the others own of `flat`, an array like that of the weights.
+tt_status tt_shards_gather(const tt_shards *shards, float *flat);
+
 #endif

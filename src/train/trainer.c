@@ -8,6 +8,7 @@
 #include "core/digest.h"
 #include "core/memory.h"
 #include "core/version.h"
+#include "train/checkpoint_load.h"
 #include "train/memory.h"
 
 static tt_status check_ranks(const tt_trainer *t) {
@@ -76,11 +77,6 @@ static int own_leaves(const tt_trainer *t) {
   return t->config->train.micro_batches / t->mesh.data.size;
 }
 
-// A checkpoint takes both moments whole. One rank has them so; more gather them into two arrays of the tree.
-static bool needs_spare(const tt_trainer *t) {
-  return t->comm->size > 1 && own_leaves(t) == 1;
-}
-
 static int64_t blocks_of(int64_t elements) {
   return (elements + TT_BLOCK - 1) / TT_BLOCK;
 }
@@ -107,7 +103,6 @@ static tt_status allocate(tt_trainer *t) {
   TT_TRY(tt_alloc(&t->decayed, own, 1, "decay flags"));
   TT_TRY(tt_reduction_create(&t->reduction, t->shards.count, t->mesh.whole.size,
                              tt_shards_landing(t->parameters, t->mesh.data.size)));
-  if (needs_spare(t)) TT_TRY(tt_alloc(&t->spare, (size_t)total, sizeof(float), "moments of a checkpoint"));
   return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
 }
 
@@ -141,8 +136,7 @@ double tt_trainer_bytes(const tt_trainer *t) {
   tt_trainer_memory memory;
   int tensor = t->mesh.tensor.size;
   if (tt_trainer_memory_plan(t->config, t->mesh.data.size, tensor, t->comm->rank, &memory) != TT_OK) return 0;
-  return (double)tt_trainer_memory_sum(&memory) +
-         (needs_spare(t) ? sizeof(float) * (double)t->parameters->total : 0);
+  return (double)tt_trainer_memory_sum(&memory);
 }
 
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
@@ -162,77 +156,30 @@ void tt_trainer_free(tt_trainer *t) {
   tt_work_free(&t->work);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
-  void *all[] = {t->weights, t->blocks,  t->squares, t->spare,
-                 t->moment1, t->moment2, t->decayed, t->state.config};
+  void *all[] = {t->weights, t->blocks, t->squares, t->moment1, t->moment2, t->decayed, t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }
 
-tt_status tt_trainer_gather(const tt_trainer *t, const float *own, float *all) {
-  for (int k = 0; k < t->shards.count; k++) {
-    const tt_shard *s = &t->shards.list[k];
-    TT_TRY(tt_comm_gather_all_v(s->ranks, own + s->own, all + s->segment[0], s->counts, sizeof(float)));
-  }
-  return TT_OK;
+tt_checkpoint_share tt_trainer_share(const tt_trainer *t) {
+  return (tt_checkpoint_share){.parameters = t->parameters,
+                               .shards = &t->shards,
+                               .weights = t->weights,
+                               .moment1 = t->moment1,
+                               .moment2 = t->moment2};
 }
 
-static void keep_own(const tt_trainer *t, const float *all, float *own) {
-  for (int k = 0; k < t->shards.count; k++) {
-    const tt_shard *s = &t->shards.list[k];
-    memcpy(own + s->own, all + s->first, (size_t)s->count * sizeof *own);
-  }
-}
-
-// Arrays for the whole moments: free between updates, or the moments themselves where a rank has them whole.
-static void borrow_moments(tt_trainer *t, float **moment1, float **moment2) {
-  bool alone = t->comm->size == 1;
-  *moment1 = alone ? t->moment1 : tt_tree_borrow(&t->tree, 0);
-  *moment2 = alone ? t->moment2 : needs_spare(t) ? t->spare : tt_tree_borrow(&t->tree, 1);
-}
-
-tt_status tt_trainer_save(tt_trainer *t, const char *path) {
-  float *moment1, *moment2;
-  borrow_moments(t, &moment1, &moment2);
-  if (t->comm->size > 1) {
-    TT_TRY(tt_trainer_gather(t, t->moment1, moment1));
-    TT_TRY(tt_trainer_gather(t, t->moment2, moment2));
-  }
-  tt_status status = TT_OK;
-  if (t->comm->rank == 0)
-    status = tt_checkpoint_write(path, t->parameters, t->weights, moment1, moment2, &t->state);
-  return tt_comm_agree(t->comm, status);
-}
-
-// Rank 0 reads and hands out what it read; a rank keeps its own segment of the moments.
 tt_status tt_trainer_load(tt_trainer *t, const char *path) {
-  size_t bytes = (size_t)t->parameters->total * sizeof(float);
-  float *moment1, *moment2;
-  borrow_moments(t, &moment1, &moment2);
-  tt_progress_state state = {0};
-  tt_status status = TT_OK;
-  if (t->comm->rank == 0)
-    status = tt_checkpoint_read(path, t->parameters, t->weights, moment1, moment2, &state);
-  if (status == TT_ERR_CORRUPT)
-    tt_fail(status, "%s (once this file is removed, --resume takes the one before it)", tt_error_message());
-  TT_TRY(tt_comm_agree(t->comm, status));
-  TT_TRY(tt_comm_broadcast(t->comm, t->weights, bytes, 0));
-  if (t->comm->size > 1) {
-    TT_TRY(tt_comm_broadcast(t->comm, moment1, bytes, 0));
-    TT_TRY(tt_comm_broadcast(t->comm, moment2, bytes, 0));
-    keep_own(t, moment1, t->moment1);
-    keep_own(t, moment2, t->moment2);
-  }
-  char *config = state.config; // NULL but on rank 0, whose pointer means nothing to the others
-  TT_TRY(tt_comm_broadcast(t->comm, &state, sizeof state, 0));
+  tt_checkpoint_share share = tt_trainer_share(t);
+  tt_progress_state state;
+  TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
   free(t->state.config);
   t->state = state;
-  t->state.config = config;
   return TT_OK;
 }
 
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path) {
-  tt_status status = TT_OK;
-  if (t->comm->rank == 0) status = tt_checkpoint_read(path, t->parameters, t->weights, NULL, NULL, NULL);
-  TT_TRY(tt_comm_agree(t->comm, status));
-  return tt_comm_broadcast(t->comm, t->weights, (size_t)t->parameters->total * sizeof(float), 0);
+  tt_checkpoint_share share = tt_trainer_share(t);
+  share.moment1 = share.moment2 = NULL;
+  return tt_checkpoint_load(t->comm, path, &share, NULL);
 }

@@ -7,6 +7,7 @@
 #include "comm/reduce.h"
 #include "config/config.h"
 #include "model/model.h"
+#include "train/checkpoint_values.h"
 #include "train/checkpoint.h"
 #include "train/losses.h"
 #include "train/shards.h"
@@ -20,16 +21,15 @@ typedef struct {
   const tt_ops *ops;
   tt_model *model;
   const tt_parameters *parameters;
-  float *weights;           // all that this rank's tensor place holds
-  tt_shards shards;         // which of it this rank owns
-  int64_t *blocks;          // (ranks) TT_BLOCKs that each rank of mesh.whole owns
-  double *squares;          // sums of squares: of the own blocks, then of all ranks' blocks
-  float *moment1, *moment2; // (shards.own)
-  uint8_t *decayed;         // (shards.own) weight decay applies
-  tt_tree tree;             // gradients
-  tt_reduction *reduction;  // of theirs over the ranks
-  int next_layer;           // whose buckets are to go to their owners next; the last layer first
-  float *spare; // (parameters->total) second array for whole moments, where the tree has one only; or NULL
+  float *weights;            // all that this rank's tensor place holds
+  tt_shards shards;          // which of it this rank owns
+  int64_t *blocks;           // (ranks) TT_BLOCKs that each rank of mesh.whole owns
+  double *squares;           // sums of squares: of the own blocks, then of all ranks' blocks
+  float *moment1, *moment2;  // (shards.own)
+  uint8_t *decayed;          // (shards.own) weight decay applies
+  tt_tree tree;              // gradients
+  tt_reduction *reduction;   // of theirs over the ranks
+  int next_layer;            // whose buckets are to go to their owners next; the last layer first
   tt_batch batch, batch_all; // packed piece, and that of the whole tensor group; reused
   tt_work work;              // of the global batch in hand, reused
   tt_progress_state state;   // updates done, molecules seen, ...
@@ -61,17 +61,15 @@ tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_lo
 // (nats); position, distance: nothing is moved.
 tt_status tt_trainer_baseline(tt_trainer *t, const tt_validation_set *set, tt_losses *baseline);
 
-// Collective: gathers the moments and writes / reads and scatters. Rank 0 does the I/O.
-tt_status tt_trainer_save(tt_trainer *t, const char *path);
+// What this rank holds of the state, for tt_saver_create.
+tt_checkpoint_share tt_trainer_share(const tt_trainer *t);
+
+// Collective: the state of a checkpoint, or its weights only (of another run's). As tt_checkpoint_load: all
+// ranks return the same error, and nobody has printed it.
 tt_status tt_trainer_load(tt_trainer *t, const char *path);
-// Weights only, from another run's checkpoint.
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path);
 
 // TT_BLOCKs of bucket k that rank r of mesh.whole owns.
 int64_t tt_trainer_blocks(const tt_trainer *t, int k, int r);
-
-// Collective: strings what the ranks own (shards.own floats here) together into `all` (parameters->total
-// floats, on every rank).
-tt_status tt_trainer_gather(const tt_trainer *t, const float *own, float *all);
 
 #endif

@@ -91,6 +91,10 @@ refused folder-is-file "$work/file" "$work/file" "$twotrack" train "$cfg" --stor
 export OMPI_MCA_btl=self,tcp
 refused full-disk "run-full" "$work/none" bash -c "ulimit -f 300; exec '$twotrack' train '$cfg' --store '$work/store' --out '$work/run-full'"
 ls "$work"/run-full/checkpoints/* > /dev/null 2>&1 && fail "full disk: something under checkpoints/"
+# one rank's disk alone: the others are writing, or training on
+refused one-full-disk "rank 1: cannot write .*run-one" "$work/none" bash -c "[ \$OMPI_COMM_WORLD_RANK = 1 ] && ulimit -f 300; exec '$twotrack' train '$cfg' \
+  --store '$work/store' --out '$work/run-one' --set train.checkpoint_every=1"
+ls "$work"/run-one/checkpoints/* > /dev/null 2>&1 && fail "one full disk: something under checkpoints/"
 refused full-disk-log "run.jsonl" "$work/none" bash -c "ulimit -f 8; exec '$twotrack' train '$cfg' --store '$work/store' --out '$work/run-log' \
   --set train.steps=100 --set train.checkpoint_every=1000"
 unset OMPI_MCA_btl

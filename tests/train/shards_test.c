@@ -125,7 +125,8 @@ static void counts_traffic_and_memory(void **state) {
       assert_int_equal(m.masters, 0);
       assert_int_equal(m.exchange == 0, ranks == 1);
       assert_int_equal(tt_trainer_memory_sum(&m),
-                       m.weights + m.moments + m.gradients + m.exchange + m.tables);
+                       m.weights + m.moments + m.gradients + m.exchange + m.snapshot + m.tables);
+      assert_int_equal(2 * m.snapshot, 3 * m.moments);
       moments += m.moments;
       split = 0;
       for (int k = 0; k < part.buckets; k++) split += part.bucket[k].split ? part.bucket[k].count : 0;

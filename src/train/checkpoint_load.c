@@ -1,0 +1,107 @@
+#include "train/checkpoint_load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+#include "train/checkpoint_parts.h"
+
+// What rank 0 learns from the structure and the others are told: tensors in the model's order.
+typedef struct {
+  int tensors;
+  int64_t *at;
+  tt_digest *stored;
+  tt_element_digest *sums;
+} table;
+
+static void table_free(table *t) {
+  free(t->at), free(t->stored), free(t->sums);
+}
+
+static tt_status table_make(table *t, const tt_checkpoint_share *share) {
+  *t = (table){.tensors = tt_checkpoint_tensors(share)};
+  size_t n = (size_t)t->tensors;
+  TT_TRY(tt_alloc(&t->at, n, sizeof *t->at, "places of tensors"));
+  TT_TRY(tt_alloc(&t->stored, n, sizeof *t->stored, "digests of tensors"));
+  return tt_alloc(&t->sums, n, sizeof *t->sums, "digests of tensors");
+}
+
+static void fill(table *t, const tt_checkpoint_share *share, const tt_checkpoint_info *info) {
+  const int count = share->parameters->count;
+  for (int i = 0; i < count; i++) {
+    const tt_parameter *p = tt_parameters_find(&info->parameters, share->parameters->list[i].name);
+    for (int k = i, from = (int)(p - info->parameters.list); k < t->tensors; k += count, from += count)
+      t->at[k] = info->at[from], t->stored[k] = info->digests[from];
+  }
+}
+
+static tt_status read_structure(const char *path, const tt_checkpoint_share *share, table *t,
+                                tt_progress_state *state) {
+  tt_checkpoint_info info;
+  tt_status status = tt_checkpoint_info_read(path, &info);
+  if (status == TT_ERR_FORMAT) return TT_ERR_CORRUPT; // where a checkpoint should be
+  if (status != TT_OK) return status;
+  status = tt_checkpoint_compare_tables(path, &info.parameters, share->parameters);
+  if (status == TT_OK && share->moment1 && !info.has_moments)
+    status = tt_fail(TT_ERR_FORMAT, "%s holds weights only: training cannot go on from it", path);
+  if (status == TT_OK) status = tt_checkpoint_check_buffer(path, &info);
+  if (status == TT_OK) {
+    fill(t, share, &info);
+    *state = info.state;
+    info.state.config = NULL;
+  }
+  tt_checkpoint_info_free(&info);
+  return status;
+}
+
+static tt_status read_own(const char *path, const tt_checkpoint_share *share, table *t) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return tt_fail(TT_ERR_IO, "cannot open %s: %s (all ranks must see the run's folder)", path,
+                   strerror(errno));
+  tt_status status = tt_checkpoint_get_values(share, file, path, t->at, t->sums);
+  close(file);
+  return status;
+}
+
+static tt_status compare(const char *path, const tt_checkpoint_share *share, const table *t) {
+  const int count = share->parameters->count;
+  for (int k = 0; k < t->tensors; k++)
+    if (strcmp(tt_element_digest_text(t->sums[k]).text, t->stored[k].text) != 0)
+      return tt_fail(TT_ERR_CORRUPT, "%s: the values of %s/%s are not what was written", path,
+                     tt_checkpoint_sections[k / count], share->parameters->list[k % count].name);
+  return TT_OK;
+}
+
+static tt_status load(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share, table *t,
+                      tt_progress_state *state) {
+  tt_comm_count_as(ranks, TT_TRAFFIC_OTHER);
+  tt_status status = table_make(t, share);
+  if (status == TT_OK && ranks->rank == 0) status = read_structure(path, share, t, state);
+  TT_TRY(tt_comm_agree_quietly(ranks, status));
+  char *config = state->config; // NULL but on rank 0, whose pointer means nothing to the others
+  TT_TRY(tt_comm_broadcast(ranks, state, sizeof *state, 0));
+  state->config = config;
+  TT_TRY(tt_comm_broadcast(ranks, t->at, (size_t)t->tensors * sizeof *t->at, 0));
+  TT_TRY(tt_comm_broadcast(ranks, t->stored, (size_t)t->tensors * sizeof *t->stored, 0));
+  TT_TRY(tt_comm_agree_quietly(ranks, read_own(path, share, t)));
+  TT_TRY(tt_comm_sum(ranks, (uint64_t *)t->sums, 2 * t->tensors));
+  TT_TRY(compare(path, share, t));
+  return tt_shards_gather(share->shards, share->weights);
+}
+
+tt_status tt_checkpoint_load(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
+                             tt_progress_state *state) {
+  table t;
+  tt_progress_state read = {0};
+  tt_status status = load(ranks, path, share, &t, &read);
+  table_free(&t);
+  if (status == TT_OK && state)
+    *state = read;
+  else
+    free(read.config);
+  return status;
+}
