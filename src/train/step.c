@@ -28,6 +28,14 @@ static void keep_losses(tt_work *w, const tt_batch *piece) {
   w->owned += piece->molecules;
 }
 
+// What the ranks of a group make of a batch is the same; memory is each one's own.
+static tt_status begin_work(tt_trainer *t, const tt_global_batch *b) {
+  tt_status status = tt_work_begin(&t->work, &t->mesh, b);
+  if (status == TT_ERR_MEMORY && t->mesh.tensor.size > 1)
+    tt_comm_abort(t->comm); // the others of the group are on their way into the first piece
+  return status;
+}
+
 // What is done with each packed piece.
 typedef tt_status (*piece_function)(tt_trainer *t, tt_work *w, void *context);
 
@@ -220,7 +228,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   enter(t, TT_PART_OTHER);
   tt_tree_clear(&t->tree);
   t->next_layer = t->config->model.layers - 1;
-  tt_status status = tt_work_begin(w, &t->mesh, b);
+  tt_status status = begin_work(t, b);
   if (status == TT_OK) status = run_leaves(t, b, w);
   enter(t, TT_PART_IMBALANCE);
   status = tt_comm_agree(t->comm, status);
@@ -269,7 +277,7 @@ static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_fun
   tt_loss_sums sums = {0};
   for (int k = 0; k < tt_validation_batches(set); k++) {
     const tt_global_batch *b = tt_validation_batch(set, k);
-    tt_status status = tt_work_begin(w, &t->mesh, b);
+    tt_status status = begin_work(t, b);
     for (int leaf = b->first_leaf; status == TT_OK && leaf < b->first_leaf + b->own_leaves; leaf++)
       status = run_leaf(t, b, leaf, w, run, NULL);
     TT_TRY(tt_comm_agree(t->comm, status));

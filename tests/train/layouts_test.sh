@@ -19,6 +19,10 @@ for n in 1 2 4; do
   train "$n" "$work/wide-$n" "${wide[@]}" > "$work/log" 2>&1 || fail "$n ranks, wide: $(tail -3 "$work/log")"
   same_curve "$work/wide-1" "$work/wide-$n" 3
 done
+for n in 2 4; do # those of the split parameters too
+  train "$n" "$work/wide-$n-split" "${wide[@]}" --set parallel.tensor=2 > "$work/log" 2>&1 || fail "$n ranks, wide, split: $(tail -3 "$work/log")"
+done
+diff <(curve "$work/wide-2-split") <(curve "$work/wide-4-split") > "$work/diff" || fail "wide, split: $(head -c 600 "$work/diff")"
 rm -r "$work"/wide-*
 # what the backward computes again has the same bits
 train 2 "$work/recompute" --set train.recompute=pair > "$work/log" 2>&1 || fail "recompute: $(tail -3 "$work/log")"
