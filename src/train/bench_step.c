@@ -120,6 +120,7 @@ static tt_status plan_memory(const tt_trainer *t, tt_trainer_memory *most) {
   for (int k = 0; k < t->comm->size; k++) {
     tt_trainer_memory m;
     TT_TRY(tt_trainer_memory_plan(t->config, t->mesh.data.size, t->mesh.tensor.size, k, &m));
+    m.snapshot = 0; // nothing is saved here
     if (k == 0 || tt_trainer_memory_sum(&m) > tt_trainer_memory_sum(most)) *most = m;
   }
   return TT_OK;

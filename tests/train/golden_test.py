@@ -26,7 +26,7 @@ def run(twotrack, make_store):
                         *(a for s in SETTINGS for a in ("--set", s))], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(os.path.join(out, "run.jsonl")) as log:
             records = [json.loads(line) for line in log]
-    return [{k: r[k] for k in ("type", "step", "samples") + FIELDS if k in r} for r in records if r["type"] != "run"]
+    return [{k: r[k] for k in ("type", "step", "samples") + FIELDS if k in r} for r in records if r["type"] in ("step", "valid")]
 
 
 def main():

@@ -59,6 +59,11 @@ grep -q "no checkpoint" "$work/log" && [ "$log" = "$(cksum < "$work/lost/run.jso
 head -4 "$work/whole/run.jsonl" > "$work/lost/run.jsonl"
 train 2 "$work/lost" --resume > "$work/log" 2>&1 || fail "a log that ends early: $(tail -3 "$work/log")"
 same_curve "$work/whole" "$work/lost"
+# training had gone on while the first checkpoint was being written
+rm "$work"/lost/checkpoints/*; grep -v '"type":"save"' "$work/whole/run.jsonl" > "$work/lost/run.jsonl"
+: > "$work/lost/checkpoints/step-000000004.h5.tmp.77"
+train 2 "$work/lost" --resume > "$work/log" 2>&1 || fail "a log ahead of the first checkpoint: $(tail -3 "$work/log")"
+same_curve "$work/whole" "$work/lost"
 printf '{"type":"ru' > "$work/lost/run.jsonl"; rm "$work"/lost/checkpoints/*
 train 2 "$work/lost" --resume > "$work/log" 2>&1 || fail "a torn first line: $(tail -3 "$work/log")"
 
