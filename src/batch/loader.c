@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "batch/exchange.h"
+#include "batch/outlook.h"
 #include "core/memory.h"
 #include "core/philox.h"
 #include "store/lanes.h"
@@ -136,7 +137,7 @@ static tt_status read_own(tt_loader *l, uint64_t first) {
   tt_reading_clear(&l->reading);
   for (int r = 0; r < l->comm.size; r++) l->counts[r] = 0;
   for (int i = 0; i < l->batch_size; i++) {
-    int reader = (int)((first + (uint64_t)i) % l->lanes.lanes % (uint64_t)l->comm.size);
+    int reader = tt_sample_reader(first + (uint64_t)i, l->lanes.lanes, l->comm.size);
     l->counts[reader]++;
     l->batch.sample[i] = first + (uint64_t)i;
     if (reader == l->comm.rank) TT_TRY(read_sample(l, first + (uint64_t)i, i));
