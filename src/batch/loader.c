@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "batch/exchange.h"
+#include "batch/find_shards.h"
 #include "batch/outlook.h"
 #include "core/memory.h"
 #include "core/philox.h"
@@ -84,6 +85,7 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
                            tt_molecule_cost cost) {
   *loader = NULL;
   tt_status status = tt_comm_agree(comm, tt_same_store(comm, store));
+  if (status == TT_OK) status = tt_store_find_all(comm, store);
   if (status != TT_OK) return status;
   tt_loader *l = NULL;
   status = tt_alloc(&l, 1, sizeof *l, "the loader");

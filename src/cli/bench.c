@@ -12,6 +12,7 @@
 #include "device/ops.h"
 #include "train/bench_step.h"
 #include "train/hardware.h"
+#include "train/identity.h"
 
 static const char help[] =
     "usage: twotrack bench step CONFIG --store DIR [OPTIONS]\n"
@@ -197,12 +198,16 @@ int tt_cli_bench(int argc, char **argv) {
   arguments a;
   tt_config config = {0};
   tt_bench_step result;
-  tt_status status = tt_comm_agree(&comm, read_arguments(argc, argv, &a));
-  int code = status == TT_OK ? 0 : 2;
+  tt_status status = read_arguments(argc, argv, &a);
+  if (status == TT_OK && !a.help) status = tt_cli_load(&a.config, &config);
+  char request[100]; // what all ranks must have been asked for
+  snprintf(request, sizeof request, "command = bench step%s\n--steps = %lld\n--warmup = %lld\n",
+           a.help ? " --help" : "", (long long)a.steps, (long long)a.warmup);
+  status = tt_identity_check(&comm, status, request, a.help ? NULL : &config);
+  int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? 2 : 1;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
   if (status == TT_OK && !a.help) {
-    status = tt_comm_agree(&comm, tt_cli_load(&a.config, &config));
-    if (status == TT_OK) status = tt_bench_step_run(&comm, &config, a.warmup, a.steps, &result);
+    status = tt_bench_step_run(&comm, &config, a.warmup, a.steps, &result);
     if (status == TT_OK && comm.rank == 0) {
       if (a.json)
         status = print_json(&result, &config, comm.size);

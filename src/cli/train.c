@@ -1,9 +1,11 @@
 // twotrack train: trains a model from a configuration and a store.
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/configuration.h"
+#include "train/identity.h"
 #include "train/run.h"
 
 static const char help[] =
@@ -81,19 +83,27 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   return TT_OK;
 }
 
+// What all ranks must have been asked for.
+static void describe(const arguments *a, char *text, size_t size) {
+  const tt_run_request *r = &a->run;
+  snprintf(text, size, "command = train%s\n--out = %s\n--resume = %s\n--init-from = %s\n--dry-run = %s\n",
+           a->help ? " --help" : "", r->folder ? r->folder : "", r->resume ? "yes" : "no",
+           r->init_from ? r->init_from : "", r->dry_run ? "yes" : "no");
+}
+
 int tt_cli_train(int argc, char **argv) {
   tt_comm comm;
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a = {0};
   tt_config config = {0};
-  tt_status status = tt_comm_agree(&comm, read_arguments(argc, argv, &a));
-  int code = status == TT_OK ? 0 : 2;
+  tt_status status = read_arguments(argc, argv, &a);
+  if (status == TT_OK && !a.help) status = tt_cli_load(&a.config, &config);
+  char request[2 * PATH_MAX + 200];
+  describe(&a, request, sizeof request);
+  status = tt_identity_check(&comm, status, request, a.help ? NULL : &config);
+  int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? 2 : 1;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
-  if (status == TT_OK && !a.help) {
-    status = tt_comm_agree(&comm, tt_cli_load(&a.config, &config));
-    if (status == TT_OK) status = tt_run(&comm, &config, &a.run);
-    code = status == TT_OK ? 0 : 1;
-  }
+  if (status == TT_OK && !a.help) code = tt_run(&comm, &config, &a.run) == TT_OK ? 0 : 1;
   tt_config_free(&config);
   tt_comm_finish(&comm);
   return code;

@@ -21,12 +21,19 @@ void tt_comm_count(const tt_comm *comm, int64_t bytes) {
   if (comm->traffic) comm->traffic->sent[comm->traffic->now] += bytes;
 }
 
+static void (*tell)(const char *message);
+
+void tt_comm_on_error(void (*told)(const char *message)) {
+  tell = told;
+}
+
 _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *call, const char *file,
                                    int line) {
   char why[MPI_MAX_ERROR_STRING] = "unknown error";
   int length = 0;
   MPI_Error_string(code, why, &length);
   const char *base = strrchr(file, '/');
+  tell = NULL;
   tt_fail(TT_ERR_MPI, "%s at %s:%d: %s", call, base ? base + 1 : file, line, why);
   tt_comm_abort(comm);
 }
@@ -65,6 +72,7 @@ static void print_error(const char *message) {
   tt_progress_clear();
   fprintf(stderr, "twotrack: error: %s\n", message);
   fflush(stderr);
+  if (tell) tell(message);
 }
 
 // Gives every rank the status and message of the lowest rank that failed, which is *teller.

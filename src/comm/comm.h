@@ -34,6 +34,10 @@ tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 // The same without a line on stderr: for what is no failure of the job, or not yet.
 tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status);
 
+// From now on `told` is called with every error that this process prints, after it was printed; NULL: no more.
+// Not with a failed MPI call: it is the network's, or follows from the end of another rank.
+void tt_comm_on_error(void (*told)(const char *message));
+
 // For a rank that fails where the others cannot know: prints its message and ends the whole job with code 1.
 _Noreturn void tt_comm_abort(const tt_comm *comm);
 

@@ -60,18 +60,42 @@ static tt_status check_header(tt_store *store, const char *path, tt_open_shard *
   return TT_OK;
 }
 
-static tt_status open_shard(tt_store *store, const char *path, tt_open_shard *open) {
-  const tt_shard_entry *entry = &store->manifest.entries[open->shard];
-  TT_TRY(tt_schema_layout(entry, store->manifest.info.coordinates_2d, &open->layout));
-  open->fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  if (open->fd < 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s; " TT_SHARD_REMEDY, path, strerror(errno));
+// The file, open, if it is there and has the size that the manifest says; else *fd is -1.
+static tt_status open_file(const char *path, const tt_shard_entry *entry, int *fd) {
+  *fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (*fd < 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s; " TT_SHARD_REMEDY, path, strerror(errno));
   struct stat s;
-  if (fstat(open->fd, &s) != 0) return tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
-  if ((uint64_t)s.st_size != entry->bytes || entry->bytes != open->layout.file_bytes)
-    return tt_fail(
+  tt_status status = TT_OK;
+  if (fstat(*fd, &s) != 0)
+    status = tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  else if ((uint64_t)s.st_size != entry->bytes)
+    status = tt_fail(
         TT_ERR_CORRUPT,
         "%s has %lld bytes instead of %llu: it was cut, damaged or is of another store; " TT_SHARD_REMEDY,
         path, (long long)s.st_size, (unsigned long long)entry->bytes);
+  if (status != TT_OK) close(*fd), *fd = -1;
+  return status;
+}
+
+tt_status tt_store_find_shard(const tt_store *store, uint32_t shard) {
+  char path[PATH_MAX];
+  int fd;
+  tt_store_path(store, shard, path);
+  TT_TRY(open_file(path, &store->manifest.entries[shard], &fd));
+  close(fd);
+  return TT_OK;
+}
+
+static tt_status open_shard(tt_store *store, const char *path, tt_open_shard *open) {
+  const tt_shard_entry *entry = &store->manifest.entries[open->shard];
+  TT_TRY(tt_schema_layout(entry, store->manifest.info.coordinates_2d, &open->layout));
+  TT_TRY(open_file(path, entry, &open->fd));
+  if (entry->bytes != open->layout.file_bytes)
+    return tt_fail(
+        TT_ERR_CORRUPT,
+        "%s has %llu bytes instead of the %llu that its counts in the manifest make: one of the two "
+        "is damaged; " TT_SHARD_REMEDY,
+        path, (unsigned long long)entry->bytes, (unsigned long long)open->layout.file_bytes);
   if (!store->checked[open->shard]) TT_TRY(check_header(store, path, open));
   for (int a = 0; a < TT_ARRAYS; a++) open->layout.at[a] = store->places[a][open->shard];
 

@@ -67,6 +67,10 @@ uint32_t tt_store_shards(const tt_store *store);
 const tt_shard_entry *tt_store_shard(const tt_store *store, uint32_t shard);
 const char *tt_store_digest(const tt_store *store); // of the manifest: names the data of a run
 
+// Whether the shard's file is there, can be opened and has the size that the manifest says; its contents are
+// not looked at. TT_ERR_IO, TT_ERR_CORRUPT.
+tt_status tt_store_find_shard(const tt_store *store, uint32_t shard);
+
 // Records of a split, and its chunks. Chunks 0 .. n/256-1 hold 256 records each; at most the last one is
 // shorter. Whole chunks of all shards come first, in shard order; then the shards' tails (records % 256 each)
 // are strung together and cut into chunks again. So equal chunks need no equal shards.

@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/progress.h"
 #include "model/flops.h"
+#include "train/failures.h"
 #include "train/records.h"
 #include "train/replicas.h"
 #include "train/run_checkpoints.h"
@@ -79,6 +80,11 @@ static tt_status load(run_state *r, char checkpoint[PATH_MAX]) {
     status =
         tt_run_folder_check_same(r->request->folder, checkpoint, &r->trainer.state, r->config_text, r->store);
   return tt_comm_agree(r->comm, status);
+}
+
+static tt_status check_failures(const run_state *r) {
+  bool look = leader(r) && *r->request->folder;
+  return tt_comm_agree(r->comm, look ? tt_failures_check(r->request->folder, r->trainer.state.step) : TT_OK);
 }
 
 static tt_status begin(run_state *r, const char *checkpoint) {
@@ -248,11 +254,13 @@ static tt_status run_all(run_state *r) {
   TT_TRY(open_data(r));
   TT_TRY(tt_trainer_plan(&r->trainer, r->comm, r->config));
   if (leader(r)) print_plan(r); // before memory is taken: it says how much
-  if (r->request->dry_run && !*checkpoint && !r->request->init_from) return TT_OK;
+  if (r->request->dry_run && !*checkpoint && !r->request->init_from) return check_failures(r);
   TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config)); // takes a while when the model is large
   TT_TRY(load(r, checkpoint));
+  TT_TRY(check_failures(r));
   if (r->request->dry_run) return TT_OK;
   TT_TRY(begin(r, checkpoint));
+  tt_failures_watch(r->request->folder, r->comm->rank, &r->trainer.state.step);
   TT_TRY(tt_trainer_baseline(&r->trainer, r->valid, &r->baseline));
   if (leader(r) && *checkpoint) printf("resuming   from %s\n", checkpoint);
   if (leader(r)) fflush(stdout);
@@ -265,6 +273,7 @@ static tt_status run_all(run_state *r) {
 tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_request *request) {
   run_state r = {.comm = comm, .config = config, .request = request, .lock = -1};
   tt_status status = run_all(&r);
+  tt_failures_end_watch();
   tt_progress_clear();
   tt_run_checkpoints_close(&r.checkpoints);
   tt_runlog_close(r.log);

@@ -186,12 +186,13 @@ static tt_status gradient_norm(const tt_trainer *t, double *norm) {
 
 static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
   if (isfinite(u->losses.loss) && isfinite(u->gradient_norm)) return TT_OK;
-  return tt_fail(TT_ERR_NUMERIC,
-                 "update %lld: the loss is %g (token %g, position %g, distance %g) and the gradient norm %g; "
-                 "no weight was "
-                 "changed. Lower optimizer.learning_rate or lengthen optimizer.warmup_steps, and resume",
-                 (long long)t->state.step + 1, u->losses.loss, u->losses.token, u->losses.position,
-                 u->losses.distance, u->gradient_norm);
+  return tt_fail(
+      TT_ERR_NUMERIC,
+      "update %lld: the loss is %g (token %g, position %g, distance %g) and the gradient norm %g; "
+      "no weight was changed. Start a new run (--init-from goes on from a checkpoint's weights) with "
+      "a lower optimizer.learning_rate or a longer optimizer.warmup_steps",
+      (long long)t->state.step + 1, u->losses.loss, u->losses.token, u->losses.position, u->losses.distance,
+      u->gradient_norm);
 }
 
 // Adam on what this rank owns of a bucket.

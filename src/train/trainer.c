@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/digest.h"
 #include "core/memory.h"
-#include "core/version.h"
 #include "train/checkpoint_load.h"
 #include "train/memory.h"
 
@@ -20,57 +18,6 @@ static tt_status check_ranks(const tt_trainer *t) {
         "or more micro-batches",
         data, leaves, leaves);
   return TT_OK;
-}
-
-// What must be the same on all ranks, or the curve would be nobody's.
-typedef struct {
-  char kernels[64], version[64];
-  tt_digest config; // but for the store's path, which may differ between nodes
-} identity;
-
-static tt_status identify(const tt_trainer *t, identity *own) {
-  tt_config config = *t->config;
-  char *text = NULL;
-  config.data.store = "";
-  TT_TRY(tt_config_print(&config, &text));
-  *own = (identity){.config = tt_digest_of(text, strlen(text))};
-  snprintf(own->kernels, sizeof own->kernels, "%s", t->ops->name);
-  snprintf(own->version, sizeof own->version, "%s", tt_version());
-  free(text);
-  return TT_OK;
-}
-
-static tt_status compare_identities(const identity *all, int ranks) {
-  for (int r = 1; r < ranks; r++) {
-    if (strcmp(all[r].version, all[0].version) != 0)
-      return tt_fail(
-          TT_ERR_CONFIG,
-          "rank %d runs version %s of the program, rank 0 version %s: start the same one on all nodes", r,
-          all[r].version, all[0].version);
-    if (strcmp(all[r].kernels, all[0].kernels) != 0)
-      return tt_fail(
-          TT_ERR_CONFIG,
-          "rank %d computes with '%s', rank 0 with '%s', so the curve would depend on who computes what; set "
-          "TWOTRACK_CPU on all ranks to what every node has (v3 or base)",
-          r, all[r].kernels, all[0].kernels);
-    if (strcmp(all[r].config.text, all[0].config.text) != 0)
-      return tt_fail(
-          TT_ERR_CONFIG,
-          "rank %d was given another configuration than rank 0; give all ranks the same file and options", r);
-  }
-  return TT_OK;
-}
-
-// Collective.
-static tt_status check_same(const tt_trainer *t) {
-  identity own, *all = NULL;
-  tt_status status = identify(t, &own);
-  if (status == TT_OK) status = tt_alloc(&all, (size_t)t->comm->size, sizeof *all, "the ranks' identities");
-  status = tt_comm_agree(t->comm, status);
-  if (status == TT_OK) status = tt_comm_gather_all(t->comm, &own, all, 1, sizeof own);
-  if (status == TT_OK) status = tt_comm_agree(t->comm, compare_identities(all, t->comm->size));
-  free(all);
-  return status;
 }
 
 static int own_leaves(const tt_trainer *t) {
@@ -122,7 +69,6 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   int tensor = config->parallel.tensor;
   *t = (tt_trainer){.comm = comm, .config = config, .ops = tt_ops_cpu(config->train.precision)};
   TT_TRY(tt_comm_agree(comm, t->ops != NULL ? TT_OK : TT_ERR_UNSUPPORTED));
-  TT_TRY(check_same(t));
   tt_status status = tt_mesh_make(&t->mesh, comm, tensor > 1 ? tensor : 1);
   if (status == TT_OK) status = check_ranks(t);
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);

@@ -21,6 +21,9 @@ train() { local n=$1 out=$2; shift 2; ranks "$n" "$twotrack" train "$here/small.
 # Step and valid records without what may differ between runs of the same curve.
 curve() { grep -E '"type":"(step|valid)"' "$1/run.jsonl" | sed -E 's/,"samples_per_s":[^,}]*//'; }
 
+# spoil SHARD: zeros over most of the molecules
+spoil() { dd if=/dev/zero of="$1" bs=1000 seek=20 count=350 conv=notrunc 2> /dev/null; }
+
 digest() { "$twotrack" checkpoint digest "$1"; }
 
 # same_curve A B [LEAST]: equal records and equal digests of the last checkpoint, and there are some

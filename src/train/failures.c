@@ -1,0 +1,103 @@
+#include "train/failures.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "comm/comm.h"
+#include "core/file.h"
+
+enum { ALLOWED = 1 }; // failures from one checkpoint before the run stays stopped
+
+static struct {
+  char path[PATH_MAX];
+  int rank;
+  int64_t checkpoint;
+  const int64_t *step;
+} watched;
+
+static void path_of(const char *run, char path[PATH_MAX]) {
+  if (snprintf(path, PATH_MAX, "%s/failures.jsonl", run) >= PATH_MAX) path[0] = 0;
+}
+
+// JSON is UTF-8; a path in a message need not be.
+static json_t *text_of(const char *message) {
+  json_t *text = json_string(message);
+  if (text) return text;
+  char plain[2048];
+  snprintf(plain, sizeof plain, "%s", message);
+  for (char *c = plain; *c; c++)
+    if ((unsigned char)*c >= 0x80) *c = '?';
+  return json_string(plain);
+}
+
+static void note(const char *message) {
+  json_t *record = json_pack("{s:I, s:I, s:i, s:o}", "checkpoint", (json_int_t)watched.checkpoint, "step",
+                             (json_int_t)*watched.step, "rank", watched.rank, "message", text_of(message));
+  char *text = record ? json_dumps(record, JSON_COMPACT) : NULL, *line = NULL;
+  json_decref(record);
+  int length = text ? asprintf(&line, "%s\n", text) : -1;
+  free(text);
+  int file = length < 0 ? -1 : open(watched.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file >= 0) {
+    off_t before = lseek(file, 0, SEEK_END);
+    ssize_t written = write(file, line, (size_t)length);
+    // a part of a line would spoil the next one
+    if (written > 0 && written < length && before >= 0 && ftruncate(file, before) != 0) written = -1;
+    close(file);
+  }
+  if (length >= 0) free(line);
+}
+
+void tt_failures_watch(const char *run, int rank, const int64_t *step) {
+  path_of(run, watched.path);
+  watched.rank = rank, watched.checkpoint = *step, watched.step = step;
+  tt_comm_on_error(note);
+}
+
+void tt_failures_end_watch(void) {
+  tt_comm_on_error(NULL);
+}
+
+static tt_status refuse(const char *path, int failures, int64_t checkpoint, const json_t *last) {
+  const char *message = json_string_value(json_object_get(last, "message"));
+  char where[80] = "its start";
+  if (checkpoint) snprintf(where, sizeof where, "its checkpoint of update %lld", (long long)checkpoint);
+  return tt_fail(
+      TT_ERR_DATA,
+      "the run has failed %d times from %s, the last time after update %lld on rank %lld: '%.1200s'. "
+      "Mend the cause, then remove %s; or go on from an older checkpoint by moving the newer ones "
+      "away",
+      failures, where, (long long)json_integer_value(json_object_get(last, "step")),
+      (long long)json_integer_value(json_object_get(last, "rank")), message ? message : "", path);
+}
+
+tt_status tt_failures_check(const char *run, int64_t checkpoint) {
+  char path[PATH_MAX], *text;
+  size_t bytes;
+  path_of(run, path);
+  if (!tt_file_exists(path)) return TT_OK;
+  TT_TRY(tt_file_read(path, &text, &bytes));
+  json_t *last = NULL;
+  int failures = 0;
+  for (char *line = text, *end = text + bytes, *feed; line < end; line = feed + 1) {
+    feed = memchr(line, '\n', (size_t)(end - line));
+    if (!feed) feed = end;
+    json_t *record = json_loadb(line, (size_t)(feed - line), 0, NULL);
+    const json_t *from = json_object_get(record, "checkpoint");
+    if (json_is_integer(from) && json_integer_value(from) == checkpoint) {
+      json_decref(last);
+      last = json_incref(record);
+      failures++;
+    }
+    json_decref(record);
+  }
+  free(text);
+  tt_status status = failures > ALLOWED ? refuse(path, failures, checkpoint, last) : TT_OK;
+  json_decref(last);
+  return status;
+}
