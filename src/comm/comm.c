@@ -1,6 +1,7 @@
 #include "comm/comm.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,17 +105,20 @@ tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status) {
   return share(comm, status, &teller);
 }
 
+// `comm` may be a part of the ranks: the rank that is named is the job's, and all of it ends.
 _Noreturn void tt_comm_abort(const tt_comm *comm) {
   char message[2080];
-  if (comm->size > 1)
-    snprintf(message, sizeof message, "rank %d: %s", comm->rank, tt_error_message());
+  int started = 0, finished = 0, rank = comm->rank, size = comm->size;
+  MPI_Initialized(&started);
+  if (started) MPI_Finalized(&finished);
+  bool running = started && !finished;
+  if (running) MPI_Comm_rank(MPI_COMM_WORLD, &rank), MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size > 1)
+    snprintf(message, sizeof message, "rank %d: %s", rank, tt_error_message());
   else
     snprintf(message, sizeof message, "%s", tt_error_message());
   print_error(message);
-  int started = 0, finished = 0;
-  MPI_Initialized(&started);
-  if (started) MPI_Finalized(&finished);
-  if (started && !finished) MPI_Abort(comm->mpi != MPI_COMM_NULL ? comm->mpi : MPI_COMM_WORLD, 1);
+  if (running) MPI_Abort(MPI_COMM_WORLD, 1);
   exit(1);
 }
 
