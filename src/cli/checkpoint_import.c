@@ -84,7 +84,7 @@ static int print_text(const tt_import_report *r, const char *out, bool average) 
   else if (r->means_off > 1e-5)
     printf("note        the centres of its Gaussian kernel are rounded by up to %.4f (half precision does "
            "that); "
-           "the exact ones are taken\n",
+           "they are kept\n",
            r->means_off);
   if (*r->new_heads) printf("note        %s: not in the file, initial values\n", r->new_heads);
   if (r->left_out) printf("note        %d tensors of classification heads were left out\n", r->left_out);

@@ -14,7 +14,8 @@ typedef struct {
   uint64_t atoms, pairs;                  // cumulative, as in the run log
   double flops_executed, flops_reference; // cumulative
   char store_digest[33];                  // of the store trained on ("" unknown)
-  char *config;                           // resolved configuration text; owned
+  float means[TT_GAUSSIANS]; // centres of the Gaussian kernel: those of imported weights are rounded
+  char *config;              // resolved configuration text; owned
 } tt_progress_state;
 
 // What a checkpoint says of itself; its model need not be known.
@@ -36,8 +37,8 @@ typedef struct {
 tt_status tt_checkpoint_write_weights(const char *path, const tt_parameters *parameters, const float *weights,
                                       const tt_progress_state *state);
 
-// Reads everything but the tensors' values and checks it. TT_ERR_IO, TT_ERR_FORMAT (not a checkpoint),
-// TT_ERR_UNSUPPORTED (of another version of the format), TT_ERR_CORRUPT.
+// Reads everything but the tensors' values (state.means neither) and checks it. TT_ERR_IO, TT_ERR_FORMAT (not
+// a checkpoint), TT_ERR_UNSUPPORTED (of another version of the format), TT_ERR_CORRUPT.
 tt_status tt_checkpoint_info_read(const char *path, tt_checkpoint_info *info);
 void tt_checkpoint_info_free(tt_checkpoint_info *info);
 

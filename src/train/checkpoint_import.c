@@ -25,7 +25,7 @@ typedef struct {
   bool head_missing[HEADS];
   tt_parameters parameters;
   float *values;
-  float means[TT_GAUSSIANS];
+  tt_progress_state state; // of the file to be written
 } import;
 
 static bool starts(const char *text, const char *start) {
@@ -231,19 +231,19 @@ static tt_status check_names(import *m) {
   return TT_OK;
 }
 
-// Half precision rounds the centres; the weights are taken all the same, and the report says by how much.
+// The centres are kept as they are: the weights have been trained with them.
 static tt_status read_means(import *m) {
   const int64_t shape[1] = {TT_GAUSSIANS};
   float ours[TT_GAUSSIANS];
   tt_gaussian_means(ours);
-  memcpy(m->means, ours, sizeof ours);
+  memcpy(m->state.means, ours, sizeof ours);
   const tt_py *v = find(m->weights, TT_CHECKPOINT_BUFFER);
   if (!v) v = find(tt_py_get(m->file.pickle.root, "model"), TT_CHECKPOINT_BUFFER);
   if (!v) return TT_OK;
-  TT_TRY(read_tensor(m, v, TT_CHECKPOINT_BUFFER, shape, 1, m->means));
+  TT_TRY(read_tensor(m, v, TT_CHECKPOINT_BUFFER, shape, 1, m->state.means));
   m->report->has_means = true;
   for (int k = 0; k < TT_GAUSSIANS; k++)
-    m->report->means_off = fmax(m->report->means_off, fabs((double)m->means[k] - (double)ours[k]));
+    m->report->means_off = fmax(m->report->means_off, fabs((double)m->state.means[k] - (double)ours[k]));
   if (m->report->means_off <= means_off_most) return TT_OK;
   return tt_fail(TT_ERR_FORMAT,
                  "%s: the centres of its Gaussian kernel (%s) are up to %.3g from linspace(0, 9, 128), "
@@ -253,14 +253,13 @@ static tt_status read_means(import *m) {
 
 // ---- all of it
 
-static tt_status write_out(const import *m, const char *out) {
+static tt_status write_out(import *m, const char *out) {
   tt_config config;
-  tt_progress_state state = {0};
   TT_TRY(tt_config_defaults(&config));
   config.model = m->report->model;
-  tt_status status = tt_config_print(&config, &state.config);
-  if (status == TT_OK) status = tt_checkpoint_write_weights(out, &m->parameters, m->values, &state);
-  free(state.config);
+  tt_status status = tt_config_print(&config, &m->state.config);
+  if (status == TT_OK) status = tt_checkpoint_write_weights(out, &m->parameters, m->values, &m->state);
+  free(m->state.config);
   tt_config_free(&config);
   return status;
 }

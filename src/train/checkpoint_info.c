@@ -233,7 +233,8 @@ static tt_status get_all(const reader *r, hid_t file) {
   info->has_moments = there[1];
   const int sections = info->has_moments ? TT_CHECKPOINT_SECTIONS : 1;
   for (int s = 0; s < sections; s++) TT_TRY(get_section(r, file, s));
-  tt_digest whole = tt_checkpoint_whole_digest(&info->parameters, sections, info->digests, &info->state);
+  tt_digest whole = tt_checkpoint_whole_digest(&info->parameters, sections, info->digests,
+                                               info->buffer_digest, &info->state);
   if (strcmp(whole.text, info->digest.text) != 0)
     return tt_fail(TT_ERR_CORRUPT, "%s: its list of tensors is not what was written", r->path);
   return TT_OK;

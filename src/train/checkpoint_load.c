@@ -47,7 +47,7 @@ static tt_status read_structure(const char *path, const tt_checkpoint_share *sha
   status = tt_checkpoint_compare_tables(path, &info.parameters, share->parameters);
   if (status == TT_OK && share->moment1 && !info.has_moments)
     status = tt_fail(TT_ERR_FORMAT, "%s holds weights only: training cannot go on from it", path);
-  if (status == TT_OK) status = tt_checkpoint_check_buffer(path, &info);
+  if (status == TT_OK) status = tt_checkpoint_read_means(path, &info);
   if (status == TT_OK) {
     fill(t, share, &info);
     *state = info.state;

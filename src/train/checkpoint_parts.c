@@ -8,7 +8,7 @@
 const char *const tt_checkpoint_sections[TT_CHECKPOINT_SECTIONS] = {"weights", "moment1", "moment2"};
 
 tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sections, const tt_digest *digests,
-                                     const tt_progress_state *state) {
+                                     tt_digest means, const tt_progress_state *state) {
   tt_digest_state *all = tt_digest_begin();
   char line[256];
   for (int s = 0; s < sections; s++)
@@ -19,7 +19,10 @@ tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sectio
       n += snprintf(line + n, sizeof line - (size_t)n, " %s\n", digests[s * parameters->count + i].text);
       tt_digest_add(all, line, (size_t)n);
     }
-  int n = snprintf(line, sizeof line, "step %" PRId64 "\nsamples %" PRIu64 "\n", state->step, state->samples);
+  int n = snprintf(line, sizeof line, "%s/%s %d %s\n", tt_checkpoint_sections[0], TT_CHECKPOINT_BUFFER,
+                   TT_GAUSSIANS, means.text);
+  tt_digest_add(all, line, (size_t)n);
+  n = snprintf(line, sizeof line, "step %" PRId64 "\nsamples %" PRIu64 "\n", state->step, state->samples);
   tt_digest_add(all, line, (size_t)n);
   return tt_digest_end(all);
 }

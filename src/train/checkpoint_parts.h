@@ -17,11 +17,12 @@ enum {
 
 extern const char *const tt_checkpoint_sections[TT_CHECKPOINT_SECTIONS]; // "weights", "moment1", "moment2"
 
-// The whole digest from those of the tensors, ordered as in tt_checkpoint_info: `sections` is 1 or 3.
+// The whole digest from those of the tensors, ordered as in tt_checkpoint_info (`sections` is 1 or 3), and
+// that of the Gaussian kernel's centres.
 tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sections, const tt_digest *digests,
-                                     const tt_progress_state *state);
+                                     tt_digest means, const tt_progress_state *state);
 
-// Of all that tt_progress_state holds: the attributes beside the whole digest.
+// Of what tt_progress_state holds as attributes of the file, beside the whole digest.
 tt_digest tt_checkpoint_state_digest(const tt_progress_state *state);
 
 // The state as attributes: one row each, for the writer and the reader.
@@ -44,8 +45,8 @@ tt_status tt_checkpoint_structure(const char *path, tt_checkpoint_info *info, ch
 // TT_ERR_FORMAT when the tensors of a file are not those of the model (the first difference is named).
 tt_status tt_checkpoint_compare_tables(const char *path, const tt_parameters *file,
                                        const tt_parameters *model);
-// The same for the values of the Gaussian kernel's centres; TT_ERR_CORRUPT when they are broken.
-tt_status tt_checkpoint_check_buffer(const char *path, const tt_checkpoint_info *info);
+// Reads the Gaussian kernel's centres into info->state.means. TT_ERR_CORRUPT when they are broken.
+tt_status tt_checkpoint_read_means(const char *path, tt_checkpoint_info *info);
 
 // Sets info->at and info->buffer_at, where the values belong, and *file_bytes, before the digests are known.
 // As long as parameters, store digest and length of the configuration stay, so do these. `path` only for

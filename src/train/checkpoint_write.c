@@ -62,18 +62,18 @@ static tt_status make_front(const char *path, tt_checkpoint_info *info, char **f
 tt_status tt_checkpoint_put_front(const char *path, const char *temporary, tt_checkpoint_info *info) {
   char *front;
   size_t front_bytes;
-  float means[TT_GAUSSIANS];
-  tt_gaussian_means(means);
+  const float *means = info->state.means;
   tt_element_digest digest = {0};
   tt_element_digest_add(&digest, means, TT_GAUSSIANS, 0);
   info->buffer_digest = tt_element_digest_text(digest);
   info->digest = tt_checkpoint_whole_digest(&info->parameters, info->has_moments ? TT_CHECKPOINT_SECTIONS : 1,
-                                            info->digests, &info->state);
+                                            info->digests, info->buffer_digest, &info->state);
   TT_TRY(make_front(path, info, &front, &front_bytes));
   int file = open(temporary, O_RDWR | O_CLOEXEC);
   tt_status status = file >= 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot open %s: %s", temporary, strerror(errno));
   if (status == TT_OK) status = tt_checkpoint_put_bytes(file, path, front, (int64_t)front_bytes, 0);
-  if (status == TT_OK) status = tt_checkpoint_put_bytes(file, path, means, sizeof means, info->buffer_at);
+  if (status == TT_OK)
+    status = tt_checkpoint_put_bytes(file, path, means, sizeof info->state.means, info->buffer_at);
   if (file >= 0 && close(file) != 0 && status == TT_OK)
     status = tt_fail(TT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   free(front);

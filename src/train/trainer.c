@@ -90,6 +90,7 @@ tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *c
   TT_TRY(tt_comm_agree(comm, allocate(t)));
   mark_decayed(t);
   tt_parameters_init(t->parameters, config->train.seed, t->weights);
+  tt_gaussian_means(t->state.means);
   return TT_OK;
 }
 
@@ -121,11 +122,18 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
   free(t->state.config);
   t->state = state;
+  tt_model_set_means(t->model, t->state.means);
   return TT_OK;
 }
 
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path) {
   tt_checkpoint_share share = tt_trainer_share(t);
   share.moment1 = share.moment2 = NULL;
-  return tt_checkpoint_load(t->comm, path, &share, NULL);
+  tt_progress_state state;
+  TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
+  free(state.config);
+  // the weights have been trained with these
+  memcpy(t->state.means, state.means, sizeof state.means);
+  tt_model_set_means(t->model, t->state.means);
+  return TT_OK;
 }

@@ -122,8 +122,11 @@ static void assert_values(const side *s) {
 }
 
 static tt_progress_state progress(void) {
-  return (tt_progress_state){
-      .step = 77, .samples = 1234, .flops_executed = 5e20, .config = (char *)"seed = 1;\n"};
+  return (tt_progress_state){.step = 77,
+                             .samples = 1234,
+                             .flops_executed = 5e20,
+                             .means = {0.5f, 3},
+                             .config = (char *)"seed = 1;\n"};
 }
 
 // Saves to `path`; the arrays are changed as soon as the saver lets training go on.
@@ -190,6 +193,7 @@ static void every_layout_reads_it(void **state) {
       assert_int_equal(tt_checkpoint_load(&s.ranks, reference, &s.share, &read), TT_OK);
       assert_values(&s);
       assert_true(read.step == 77 && read.samples == 1234 && read.flops_executed == 5e20);
+      assert_true(read.means[0] == 0.5f && read.means[1] == 3 && read.means[2] == 0);
       if (s.ranks.rank == 0)
         assert_string_equal(read.config, progress().config);
       else
