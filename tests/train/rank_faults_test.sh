@@ -66,19 +66,40 @@ train 2 "$work/damaged" --resume > "$work/log" 2>&1 || fail "after a damaged sha
 same_curve "$work/whole" "$work/damaged"
 
 # ---- a full disk at rank 1 (a limit on the size of files) ----
-export OMPI_MCA_btl=self,tcp # no files for shared memory
 out=$work/full
 echo "ulimit -f 100; exec $twotrack ${common[*]} --out $out --resume" > "$work/limited.sh"
+export OMPI_MCA_btl=self,tcp # no files for shared memory
 two "$twotrack ${common[*]} --out $out --resume" "bash $work/limited.sh"
 code=$?
 unset OMPI_MCA_btl
-# where rank 1 writes a part of the checkpoint it fails and says so; where it writes nothing, the run is whole
-if [ "$code" -ne 0 ]; then
-  [ "$code" -ne 124 ] && [ "$(grep -c 'twotrack: error' "$work/stderr")" = 1 ] && grep -q "rank 1: .*$out/checkpoints/" "$work/stderr" ||
-    fail "full disk, code $code: $(cat "$work/stderr")"
-  train 2 "$out" --resume > "$work/log" 2>&1 || fail "after a full disk: $(tail -3 "$work/log")"
-fi
+[ "$code" -ne 0 ] && [ "$code" -ne 124 ] && [ "$(grep -c 'twotrack: error' "$work/stderr")" = 1 ] &&
+  grep -q "rank 1: .*$out/checkpoints/" "$work/stderr" || fail "full disk, code $code: $(cat "$work/stderr")"
+ls "$out"/checkpoints/*.h5 > /dev/null 2>&1 && fail "full disk: left a checkpoint"
+train 2 "$out" --resume > "$work/log" 2>&1 || fail "after a full disk: $(tail -3 "$work/log")"
 same_curve "$work/whole" "$out"
+
+# ---- a fault in one rank while training (inject.c) ----
+inject() { TT_TEST_FAULT=$1 timeout -k 5 60 "$mpirun" -q --oversubscribe -n "$2" "$(dirname "$make_store")/inject" "${common[@]}" \
+  --out "$out" --set train.replica_check_every=3 "${@:3}" > "$work/stdout" 2> "$work/stderr"; }
+
+# injected NAME PATTERN STEP RANK: it failed with this message, noted so, and what there was before it is whole
+injected() {
+  [ "$(grep -c 'twotrack: error' "$work/stderr")" = 1 ] && grep -Eq "twotrack: error: $2" "$work/stderr" || fail "$1: $(cat "$work/stderr")"
+  grep -Eq "^\{\"checkpoint\":0,\"step\":$3,\"rank\":$4,\"message\":\"$2" "$out/failures.jsonl" || fail "$1: noted $(cat "$out/failures.jsonl")"
+  train 2 "$out" --resume > "$work/log" 2>&1 || fail "$1, resumed: $(tail -3 "$work/log")"
+  same_curve "$work/whole" "$out"
+}
+out=$work/flip-2
+inject "flip 1 6" 2 && fail "a turned bit on rank 1 of 2 was not seen"
+injected flip-2 "after update 6 the copies of [a-z0-9_.]+ on ranks 0 \\(.*\\), 1 \\(.*\\) are not the same" 6 0
+out=$work/flip-4
+inject "flip 2 9" 4 && fail "a turned bit on rank 2 of 4 was not seen"
+injected flip-4 "after update 9 the copy of [a-z0-9_.]+ on rank 2 \\(.*\\) is not the one of the 3 other ranks" 9 0
+out=$work/flip-never
+inject "flip 1 6" 2 --set train.replica_check_every=0 || fail "replica_check_every=0 compares: $(cat "$work/stderr")"
+out=$work/abort
+inject "abort 1 6" 2 && fail "a rank gave up and the job went on"
+injected abort "rank 1: a fault for a test" 6 1
 
 # ---- a rank that dies ----
 for rank in 0 1; do
