@@ -9,7 +9,7 @@
 #include "cli/configuration.h"
 #include "cli/plan_print.h"
 
-enum { BATCHES = 32, MOST_RANKS = 16384 };
+enum { MOST_RANKS = 16384 };
 
 static const char help[] =
     "usage: twotrack plan CONFIG --gpus N --gpu NAME [OPTIONS]\n"
@@ -136,6 +136,13 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   return TT_OK;
 }
 
+// Enough for means of a batch's dealing, not more than is dealt in a second or two.
+static int batches_of(const tt_config *config) {
+  enum { MOST = 32, LEAST = 2, TOGETHER = 1 << 16 };
+  int batches = TOGETHER / config->train.batch_size;
+  return batches > MOST ? MOST : batches < LEAST ? LEAST : batches;
+}
+
 static tt_status take_molecules(const arguments *a, const tt_config *config, tt_molecules *molecules) {
   tt_store *store = NULL;
   bool named = config->data.store && *config->data.store;
@@ -144,7 +151,7 @@ static tt_status take_molecules(const arguments *a, const tt_config *config, tt_
   if (named) TT_TRY(tt_store_open(&store, config->data.store));
   tt_status status = a->updates
                          ? tt_molecules_read(molecules, config, store, a->first_update, (int)a->updates)
-                         : tt_molecules_draw(molecules, config, store, BATCHES);
+                         : tt_molecules_draw(molecules, config, store, batches_of(config));
   tt_store_close(store);
   return status;
 }

@@ -31,7 +31,7 @@ static void layouts(const tt_plan *p) {
     snprintf(name, sizeof name, "%d x %d", l->layout.data, l->layout.tensor);
     printf("%-3s %-13s %7d", place, name, l->layout.leaves);
     if (l->possible)
-      printf(" %10.1f %9.1f %10.0f %9.1f %10.3f", 1e-9 * (double)l->memory.most, 1e3 * l->time.step,
+      printf(" %10.1f %9.1f %10.0f %9.3g %10.3f", 1e-9 * (double)l->memory.most, 1e3 * l->time.step,
              p->config->train.batch_size / l->time.step, l->days, l->imbalance);
     printf("\n    %s\n", l->reason);
   }
@@ -184,7 +184,8 @@ static void assumptions(const tt_plan *p) {
         "behind this one\n",
         1e-9 * m->fixed);
   else
-    printf("  this program as it is: fp32 weights without masters; nothing sent behind the arithmetic\n");
+    printf("  this program as it is: fp32 weights without masters; no time is saved by sending behind "
+           "arithmetic\n");
   printf(
       "  products at %.0f %% of %.4g operations/s a rank; %.4g GB/s of memory; links at %.0f %% of %.0f GB/s "
       "within a node of %d, %.0f GB/s\n  between nodes, both at once; a collective call %.0f us + %.0f us a "

@@ -55,6 +55,7 @@ tt_status tt_plan_memory_make(tt_plan_memory *m, const tt_config *config, const 
   // the last rank owns no fewer blocks than any other
   TT_TRY(tt_trainer_memory_plan(&laid_out, layout->data, layout->tensor, load->ranks - 1, &m->state));
   tt_piece_sizes largest = most(config, layout->tensor, molecules);
+  m->pairs_most = largest.pairs;
   TT_TRY(room(config, machine, &largest, &m->activations_most, &m->scratch));
   TT_TRY(room(config, machine, &load->largest, &m->activations, &unused));
   if (machine->gpu) {

@@ -10,6 +10,7 @@
 typedef struct {
   tt_trainer_memory state;  // weights, masters, moments, gradients, exchange, snapshot, tables
   int64_t activations_most; // of a piece of train.max_pairs pair rows (or of the largest molecule)
+  int64_t pairs_most;       // pair rows of that piece
   int64_t activations;      // of the largest piece of the plan's batches
   int64_t scratch;          // of the operations
   int64_t batch;            // samples, records, the packed piece

@@ -27,10 +27,15 @@ static void exceeds(tt_plan_layout *l, const tt_plan *plan) {
       GIGA * (double)m->state.gradients, GIGA * (double)m->state.weights,
       GIGA * (double)(m->state.masters + m->state.moments));
   double left = plan->machine.memory - (double)(m->most - m->activations_most);
-  if (left > 0)
-    say(l, " train.max_pairs = %lld would fit%s",
-        (long long)((double)plan->config->train.max_pairs * left / (double)m->activations_most) / 256 * 256,
-        plan->config->train.recompute == TT_RECOMPUTE_PAIR ? "" : ", or train.recompute = \"pair\" may");
+  int64_t pairs = (int64_t)(left / (double)m->activations_most * (double)m->pairs_most) / 64 * 64;
+  int64_t least = ((int64_t)plan->molecules->longest + 1) * (plan->molecules->longest + 1);
+  const char *recompute =
+      plan->config->train.recompute == TT_RECOMPUTE_PAIR ? "" : "; train.recompute = \"pair\" may help";
+  if (pairs >= least)
+    say(l, " train.max_pairs = %lld would fit%s", (long long)pairs, recompute);
+  else if (left > 0)
+    say(l, " a molecule of %d atoms alone is too much for what is left%s", plan->molecules->longest,
+        recompute);
   else
     say(l, " it does not fit without activations either");
 }

@@ -100,4 +100,7 @@ PYTHON
 advice=$(python3 -c "import json; print(json.load(open('$work/full'))['layouts'][0]['reason'].split('train.max_pairs = ')[1].split()[0])")
 json fits "$configs/1.1B.cfg" --gpus 8 --gpu a100-40 --set train.max_pairs="$advice" --set train.micro_batches=8
 grep -q '"fits": true' "$work/fits" || fail "train.max_pairs = $advice does not fit either"
+# a molecule that is too much by itself: no train.max_pairs is advised
+plan "$configs/1.1B.cfg" --gpus 1 --gpu a100-40 --set model.layers=68 --set train.micro_batches=8 > "$work/table" || fail "68 layers"
+grep -q "a molecule of 63 atoms alone is too much" "$work/table" || fail "68 layers: $(sed -n 6,8p "$work/table")"
 finish
