@@ -14,7 +14,8 @@ typedef struct tt_model tt_model;
 
 // Builds the parameter table; buffers grow with the pieces that are run. `group`: the ranks that share each
 // piece, of which this one has its share of the parameters; it must outlive the model; NULL: this rank alone.
-// TT_ERR_CONFIG when the ranks of the group are more than the heads or do not divide ffn_dim, TT_ERR_MEMORY.
+// TT_ERR_CONFIG when the ranks of the group are more than the heads or eight times them do not divide
+// ffn_dim, TT_ERR_MEMORY.
 tt_status tt_model_create(tt_model **model, const tt_model_config *config, const tt_ops *ops,
                           const tt_comm *group);
 void tt_model_free(tt_model *model);

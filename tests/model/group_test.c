@@ -238,14 +238,17 @@ static void steps_of_a_group(void **state) {
   for (size_t k = 0; k < sizeof models / sizeof *models; k++) one_model(&models[k]);
 }
 
-// Fewer heads than ranks.
+// Fewer heads than ranks; hidden channels that would be dropped by other numbers than those of a rank alone.
 static void refuses(void **state) {
   (void)state;
   tt_model *m;
-  tt_model_config c = models[0].model;
-  c.heads = 1;
+  tt_model_config few = models[0].model, odd = models[0].model;
+  few.heads = 1;
+  odd.embed_dim = odd.ffn_dim = 4 * comm.size;
   if (comm.size == 1) return;
-  assert_int_equal(tt_model_create(&m, &c, tt_ops_cpu(TT_FP32), &comm), TT_ERR_CONFIG);
+  assert_int_equal(tt_model_create(&m, &few, tt_ops_cpu(TT_FP32), &comm), TT_ERR_CONFIG);
+  assert_null(m);
+  assert_int_equal(tt_model_create(&m, &odd, tt_ops_cpu(TT_FP32), &comm), TT_ERR_CONFIG);
   assert_null(m);
 }
 

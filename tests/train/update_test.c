@@ -71,6 +71,7 @@ static void end(run *r) {
 static tt_status update(run *r, tt_update *u) {
   const tt_global_batch *batch;
   assert_int_equal(tt_loader_batch(r->loader, r->trainer.state.step, &batch), TT_OK);
+  assert_int_equal(comm.traffic->now, TT_TRAFFIC_OTHER); // what follows a batch is not of its records
   memset(comm.traffic->sent, 0, sizeof comm.traffic->sent);
   return tt_trainer_update(&r->trainer, batch, u);
 }
