@@ -1,4 +1,4 @@
-// The data-parallel ranks and what they exchange, over MPI. Knows nothing of models.
+// The ranks of a job, or a part of them, and what they exchange, over MPI. Knows nothing of models.
 #ifndef TT_COMM_COMM_H
 #define TT_COMM_COMM_H
 
@@ -34,8 +34,8 @@ tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 // The same without a line on stderr: for what is no failure of the job, or not yet.
 tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status);
 
-// From now on `told` is called with every error that this process prints, after it was printed; NULL: no more.
-// Not with a failed MPI call: it is the network's, or follows from the end of another rank.
+// From now on `told` is called with every error that this process prints, after it was printed; NULL: no
+// more. Not with a failed MPI call: it is the network's, or follows from the end of another rank.
 void tt_comm_on_error(void (*told)(const char *message));
 
 // For a rank that fails where the others cannot know: prints its message and ends the whole job with code 1.

@@ -27,15 +27,10 @@ void tt_tree_clear(tt_tree *tree) {
   tree->closed = 0;
 }
 
-float *tt_tree_borrow(tt_tree *tree, int k) {
-  tree->zero[k] = false;
-  return tree->array[k];
-}
-
 float *tt_tree_leaf(tt_tree *tree) {
-  bool zero = tree->zero[tree->depth];
-  float *array = tt_tree_borrow(tree, tree->depth);
-  if (!zero) tree->ops->zero(array, tree->count);
+  float *array = tree->array[tree->depth];
+  if (!tree->zero[tree->depth]) tree->ops->zero(array, tree->count);
+  tree->zero[tree->depth] = false;
   return array;
 }
 

@@ -34,7 +34,5 @@ void tt_tree_push(tt_tree *tree);   // that leaf is complete
 // gradient is complete before that of others. The last leaf is not pushed, but every element is closed once.
 void tt_tree_close(tt_tree *tree, int64_t first, int64_t count);
 float *tt_tree_root(const tt_tree *tree); // after the last leaf: the sum
-// Array k < levels, free to hold anything between steps.
-float *tt_tree_borrow(tt_tree *tree, int k);
 
 #endif
