@@ -315,6 +315,14 @@ static void relations_are_checked(void **state) {
           "};",
           "^:1: optimizer.cooldown_steps = 901 does not fit between optimizer.warmup_steps = 100 and "
           "train.steps = 1000: ");
+  refused("parallel = { tensor = 3; };", "^:1: parallel.tensor = 3 must be a power of two: ");
+  refused("parallel = { tensor = 32; };",
+          "^:1: parallel.tensor = 32 must divide model.heads = 48 (default): ");
+  refused("model = { embed_dim = 96; heads = 16; ffn_dim = 96; };\nparallel = { tensor = 8; };",
+          "^:2: parallel.tensor = 8 times 8 must divide model.ffn_dim = 96: ");
+  refused("train = { batch_size = 64; micro_batches = 64; };\nparallel = { tensor = 2; };",
+          "^:2: parallel.tensor = 2 must not exceed the molecules of a micro-batch, that is "
+          "train.batch_size = 64 and train.micro_batches = 64: ");
   refused("model = { preset = \"\"; layers = 2; };",
           "^:1: model.preset = \"\" leaves all six dimensions to you, also "
           "model.embed_dim = 768 (default): ");
