@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/memory.h"
 #include "train/checkpoint_parts.h"
 
@@ -74,33 +75,37 @@ static bool write_part(hid_t group, const tt_parameter *p, const own_part *part,
   return done;
 }
 
-// Tensor k of every rank at the same time, also where a rank owns nothing of it: the calls are collective.
-// After a failure too, or the others would wait.
-static tt_status write_values(hid_t file, const char *path, const tt_checkpoint_share *share,
-                              const own_part *parts) {
+// The other ranks are in a collective call, or on their way into one, and would wait for ever.
+_Noreturn static void give_up(const tt_comm *ranks, const char *path, const char *what) {
+  tt_h5_fail(TT_ERR_IO, path, what);
+  tt_file_abandon(path);
+  tt_comm_abort(ranks);
+}
+
+// Tensor by tensor on all ranks, also where a rank owns nothing of it: the calls are collective.
+static void write_values(const tt_comm *ranks, hid_t file, const char *path, const tt_checkpoint_share *share,
+                         const own_part *parts) {
   const int count = share->parameters->count, sections = tt_checkpoint_tensors(share) / count;
   hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-  tt_status status = TT_OK;
   for (int s = 0; s < sections; s++) {
     hid_t group = H5Gopen2(file, tt_checkpoint_sections[s], H5P_DEFAULT);
     for (int i = 0; i < count; i++) {
       const float *values = tt_checkpoint_place(share, s, &parts[i].first);
-      if (!write_part(group, &share->parameters->list[i], &parts[i], values, transfer) && status == TT_OK)
-        status = tt_h5_fail(TT_ERR_IO, path, "write");
+      if (!write_part(group, &share->parameters->list[i], &parts[i], values, transfer))
+        give_up(ranks, path, "write");
     }
-    if (group >= 0) H5Gclose(group);
+    H5Gclose(group);
   }
   H5Pclose(transfer);
-  return status;
 }
 
 bool tt_collective_write_works(void) {
   return true;
 }
 
-static tt_status open_write_close(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
-                                  const own_part *parts, double *write_seconds, double *sync_seconds) {
+static void open_write_close(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
+                             const own_part *parts, double *write_seconds, double *sync_seconds) {
   double begun = tt_now();
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_mpio(access, ranks->mpi, MPI_INFO_NULL);
@@ -108,14 +113,13 @@ static tt_status open_write_close(const tt_comm *ranks, const char *path, const 
   H5Pset_all_coll_metadata_ops(access, true); // one rank reads the structure for all
   hid_t file = H5Fopen(path, H5F_ACC_RDWR, access);
   H5Pclose(access);
-  if (file < 0) return tt_h5_fail(TT_ERR_IO, path, "open");
-  tt_status status = write_values(file, path, share, parts);
+  if (file < 0) give_up(ranks, path, "open");
+  write_values(ranks, file, path, share, parts);
   *write_seconds = tt_now() - begun;
   begun = tt_now();
-  if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 && status == TT_OK) status = tt_h5_fail(TT_ERR_IO, path, "sync");
-  if (H5Fclose(file) < 0 && status == TT_OK) status = tt_h5_fail(TT_ERR_IO, path, "close");
+  if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) give_up(ranks, path, "sync");
+  if (H5Fclose(file) < 0) give_up(ranks, path, "close");
   *sync_seconds = tt_now() - begun;
-  return status;
 }
 
 tt_status tt_collective_write(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
@@ -125,9 +129,9 @@ tt_status tt_collective_write(const tt_comm *ranks, const char *path, const tt_c
   tt_status status = tt_alloc(&parts, (size_t)share->parameters->count, sizeof *parts, "parts of tensors");
   TT_TRY(tt_comm_agree(ranks, status));
   find_parts(share, parts);
-  status = open_write_close(ranks, path, share, parts, write_seconds, sync_seconds);
+  open_write_close(ranks, path, share, parts, write_seconds, sync_seconds);
   free(parts);
-  return tt_comm_agree(ranks, status);
+  return TT_OK;
 }
 
 #else

@@ -11,7 +11,8 @@
 bool tt_collective_write_works(void);
 
 // Collective over `ranks`. The file holds its structure and is of full size; each rank writes what it owns,
-// and syncs. TT_ERR_IO, TT_ERR_UNSUPPORTED, TT_ERR_MEMORY.
+// and syncs. TT_ERR_UNSUPPORTED, TT_ERR_MEMORY. MPI-IO has no way out of a collective call that fails on one
+// rank (disk full): such a rank removes the file and ends the job with its message.
 tt_status tt_collective_write(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
                               double *write_seconds, double *sync_seconds);
 

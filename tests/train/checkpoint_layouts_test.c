@@ -19,6 +19,7 @@
 #include "core/memory.h"
 #include "core/philox.h"
 #include "train/checkpoint_load.h"
+#include "train/collective_write.h"
 #include "train/saver.h"
 
 // Odd sizes, so that shards begin in the middle of rows; split over 4 ranks all the same.
@@ -330,9 +331,31 @@ static void no_folder_is_an_error(void **state) {
   side_free(&s);
 }
 
-int main(void) {
+// Makes a checkpoint for collective_full_disk_test.sh.
+static int make(const char *path) {
+  side s = side_make(layouts[2]);
+  side_share(&s);
+  return save(&s, TT_WRITER_DIRECT, path, 1) != TT_OK;
+}
+
+// Started by collective_full_disk_test.sh: the room ends while HDF5 writes, and with it the job.
+static int fill_the_disk(const char *path) {
+  side s = side_make(layouts[2]);
+  side_share(&s);
+  fill(&s);
+  double seconds[2];
+  tt_collective_write(&s.ranks, path, &s.share, &seconds[0], &seconds[1]);
+  return 0;
+}
+
+int main(int argc, char **argv) {
   signal(SIGXFSZ, SIG_IGN);
   if (tt_comm_start(&world) != TT_OK || world.size != ALL) return fprintf(stderr, "needs %d ranks\n", ALL), 1;
+  if (argc > 2) {
+    int code = strcmp(argv[1], "make") == 0 ? make(argv[2]) : fill_the_disk(argv[2]);
+    tt_comm_finish(&world);
+    return code;
+  }
   if (world.rank == 0) {
     snprintf(folder, sizeof folder, "checkpoint_layouts_test.XXXXXX");
     if (!mkdtemp(folder)) return 1;
