@@ -265,7 +265,11 @@ static tt_status run_all(run_state *r) {
   if (leader(r) && *checkpoint) printf("resuming   from %s\n", checkpoint);
   if (leader(r)) fflush(stdout);
   bool done = r->trainer.state.step >= r->config->train.steps;
-  TT_TRY(done ? tt_trainer_evaluate(&r->trainer, r->valid, &r->last) : loop(r));
+  tt_status status = done ? tt_trainer_evaluate(&r->trainer, r->valid, &r->last) : loop(r);
+  // what was computed before numbers or data failed is worth keeping
+  if (status == TT_ERR_NUMERIC || status == TT_ERR_DATA || status == TT_ERR_CORRUPT)
+    (void)tt_run_checkpoints_progress(&r->checkpoints, true);
+  TT_TRY(status);
   if (leader(r)) print_summary(r);
   return TT_OK;
 }

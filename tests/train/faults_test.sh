@@ -58,6 +58,15 @@ damaged; rm "$work/damaged/shard-00001.h5"
 t missing-shard "shard-00001.h5" "$cfg" --store "$work/damaged" --set train.steps=200 --set train.checkpoint_every=1000
 damaged; printf 'x' | dd of="$work/damaged/shard-00000.h5" bs=1 seek=200000 conv=notrunc 2> /dev/null
 t flipped-byte "shard-00000.h5" "$cfg" --store "$work/damaged" --set train.steps=200 --set train.checkpoint_every=1000
+# a save under way when training fails is finished
+damaged; printf 'x' | dd of="$work/damaged/shard-00000.h5" bs=1 seek=200000 conv=notrunc 2> /dev/null
+ranks 2 "$twotrack" train "$cfg" --store "$work/damaged" --out "$work/late" --set train.steps=40 --set train.checkpoint_every=1 > "$work/log" 2>&1 &&
+  fail "a flipped byte in a later batch was not seen"
+newest=$(ls "$work"/late/checkpoints/*.h5 | tail -1 | sed 's/.*step-0*//; s/.h5//')
+[ "$(grep -o '"step":[0-9]*' "$work/late/run.jsonl" | tail -1)" = "\"step\":$newest" ] ||
+  fail "the save of the last step was not finished: $(tail -2 "$work/late/run.jsonl")"
+rm -rf "$work/late"
+
 damaged; sed -i 's/"schema_version": *1/"schema_version": 99/' "$work/damaged/manifest.json"
 t schema "manifest.json|schema" "$cfg" --store "$work/damaged"
 damaged; truncate -s 100 "$work/damaged/manifest.json"
