@@ -97,7 +97,8 @@ typedef struct {
 } tt_piece_room;
 
 // Without a model, a pure function of its arguments: what a piece of a training step takes (tt_model_bytes is
-// 4 * (floats + scratch) after it). `recompute` as in tt_model_set_recompute. TT_ERR_MEMORY.
+// 4 * (floats + scratch) after it). `recompute` as in tt_model_set_recompute; the ranks
+// divide the heads evenly. TT_ERR_MEMORY.
 tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
                         const tt_piece_sizes *piece, tt_piece_room *room);
 

@@ -69,7 +69,8 @@ tt_checkpoint_share tt_trainer_share(const tt_trainer *t);
 tt_status tt_trainer_load(tt_trainer *t, const char *path);
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path);
 
-// TT_BLOCKs of bucket k that rank r of mesh.whole owns.
+// TT_BLOCKs of bucket k that rank r of mesh.whole owns. Counts on what the configuration is checked for: the
+// ranks of a tensor group have equal shares of a split bucket.
 int64_t tt_trainer_blocks(const tt_trainer *t, int k, int r);
 
 #endif
