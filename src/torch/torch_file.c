@@ -82,10 +82,11 @@ static tt_status find_prefix(tt_torch_file *f) {
   return tt_fail(TT_ERR_FORMAT, "%s is a zip archive, but none of torch.save's: it has no data.pkl", f->path);
 }
 
+// NULL also for a name that is longer than any of torch.save's.
 static tt_zip_entry *find_entry(const tt_torch_file *f, const char *folder, const char *name) {
   char text[512];
-  snprintf(text, sizeof text, "%s%s%s", f->prefix, folder, name);
-  return tt_zip_find(&f->zip, text);
+  int length = snprintf(text, sizeof text, "%s%s%s", f->prefix, folder, name);
+  return length < (int)sizeof text ? tt_zip_find(&f->zip, text) : NULL;
 }
 
 static tt_status check_byte_order(const tt_torch_file *f) {
@@ -102,6 +103,7 @@ static tt_status check_byte_order(const tt_torch_file *f) {
 
 static tt_status read_pickle(tt_torch_file *f) {
   tt_zip_entry *e = find_entry(f, "", "data.pkl");
+  if (!e) return tt_fail(TT_ERR_FORMAT, "%s: the names in its zip archive are too long", f->path);
   if (e->bytes > PICKLE_MOST)
     return tt_fail(TT_ERR_UNSUPPORTED,
                    "%s: its pickle has %lld bytes; more than %d are not read (save the state "

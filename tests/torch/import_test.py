@@ -191,6 +191,7 @@ def refusals(weights, without_head):
     refuse("a compressed archive", ("compressed", "zip -0"), None)
     refuse("big-endian", ("big-endian",), change_entries=lambda e: e.update({"archive/byteorder": b"big"}))
     refuse("no pickle", ("no data.pkl",), change_entries=lambda e: e.pop("archive/data.pkl"))
+    refuse("an archive with a long name", ("too long",), change_entries=lambda e: [e.update({"a" * 600 + n[7:]: e.pop(n)}) for n in list(e)])
     refuse("a pickle cut short", ("too early",), change_pickle=lambda p: p[:-100])
     refuse("a code of another protocol", ("does not know",), change_pickle=lambda p: b"I1\n" + p)
     refuse("a missing file", ("No such file",), path="absent.pt")
