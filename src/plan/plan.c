@@ -30,11 +30,11 @@ static tt_status judge(tt_plan_layout *l, const tt_plan *plan) {
   return status;
 }
 
-// Whether so many ranks may share a leaf, and enough molecules for them.
+// Whether so many ranks may share a leaf (as config/check.c has it), and enough molecules for them.
 static bool can_share(const tt_plan *plan, tt_plan_layout *l) {
   const tt_model_config *c = &plan->config->model;
   int tensor = l->layout.tensor, batch = plan->config->train.batch_size;
-  if (c->heads % tensor || c->ffn_dim % tensor) return false;
+  if (c->heads % tensor || (tensor > 1 && c->ffn_dim % (8 * tensor))) return false;
   if (l->layout.leaves * tensor > batch) tt_plan_few_molecules(l, plan);
   return l->layout.leaves * tensor <= batch;
 }

@@ -43,11 +43,13 @@ json full "$configs/1.1B.cfg" --gpus 8 --gpu a100-40 --set train.max_pairs=26214
 json many "$configs/1.1B.cfg" --gpus 512 --gpu h100-80
 json faster "$configs/1.1B.cfg" --gpus 64 --gpu h100-80 --fraction 0.6
 json cpu "$here/small.cfg" --gpus 2 --gpu cpu
+odd=(--set model.embed_dim=40 --set model.heads=8 --set model.ffn_dim=40 --set train.batch_size=64 --set train.micro_batches=8)
+json odd "$here/small.cfg" --gpus 8 --gpu cpu "${odd[@]}"
 "$twotrack" store info "$work/store" --json > "$work/info" || fail "store info"
 python3 - "$work" << 'PYTHON' || fail "figures do not hold together"
 import json, sys
-small, gpus, full, many, faster, cpu, info = (json.load(open(f"{sys.argv[1]}/{name}"))
-                                              for name in ("small", "gpus", "full", "many", "faster", "cpu", "info"))
+small, gpus, full, many, faster, cpu, odd, info = (json.load(open(f"{sys.argv[1]}/{name}"))
+                                              for name in ("small", "gpus", "full", "many", "faster", "cpu", "odd", "info"))
 # lengths come from the store
 train = info["splits"]["train"]
 mean = train["atoms"] / train["records"]
@@ -96,6 +98,15 @@ for l in gpus["layouts"][1:]:
 assert first["bytes_sent_by_channels"] == 0
 assert 2 < gpus["reference_flops_per_update"] / gpus["executed_flops_per_update"] < 2.6
 PYTHON
+# no layout that a run refuses
+for tensor in 1 2 4 8; do
+  planned=$(grep -c "\"tensor\": $tensor,\?$" "$work/odd")
+  if "$twotrack" train "$here/small.cfg" "${odd[@]}" --store "$work/store" --out "$work/none" --dry-run --set parallel.tensor=$tensor 2>&1 | grep -q "must divide"; then
+    [ "$planned" = 0 ] || fail "groups of $tensor are planned and cannot be run"
+  else
+    [ "$planned" = 1 ] || fail "groups of $tensor are not planned"
+  fi
+done
 # what it advises does fit
 advice=$(python3 -c "import json; print(json.load(open('$work/full'))['layouts'][0]['reason'].split('train.max_pairs = ')[1].split()[0])")
 json fits "$configs/1.1B.cfg" --gpus 8 --gpu a100-40 --set train.max_pairs="$advice" --set train.micro_batches=8
