@@ -46,11 +46,9 @@ static void find_parts(const tt_checkpoint_share *share, own_part *parts) {
   tt_own_walk walk = {0};
   for (int i = 0; i < t->count; i++) {
     const tt_parameter *p = &t->list[i];
-    parts[i].width = p->shape[1];
-    if (p->split == TT_SPLIT_COLUMNS) {
-      parts[i].width /= t->group;
-      parts[i].left = parts[i].width * t->place;
-    }
+    bool by_columns = p->split == TT_SPLIT_COLUMNS;
+    parts[i].left = by_columns ? p->first : 0;
+    parts[i].width = by_columns ? p->width : p->shape[1];
   }
   while (tt_shards_next(share->shards, t, &walk)) {
     own_part *part = &parts[walk.run.index];

@@ -22,9 +22,9 @@
 #include "train/collective_write.h"
 #include "train/saver.h"
 
-// Odd sizes, so that shards begin in the middle of rows; split over 4 ranks all the same.
+// Odd sizes, so that shards begin in the middle of rows, and heads that ranks cannot share evenly.
 static const tt_model_config model = {
-    .layers = 3, .embed_dim = 100, .heads = 4, .pair_dim = 12, .pair_hidden = 7, .ffn_dim = 300};
+    .layers = 3, .embed_dim = 100, .heads = 5, .pair_dim = 12, .pair_hidden = 7, .ffn_dim = 300};
 
 typedef struct {
   int ranks, tensor;
