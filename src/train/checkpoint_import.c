@@ -205,6 +205,16 @@ static tt_status read_tensor(const import *m, const tt_py *v, const char *name, 
   return TT_OK;
 }
 
+// Shapes may say anything: memory is taken for no more weights than the file has bytes.
+static tt_status check_size(const import *m) {
+  int64_t needed = 0;
+  for (int i = 0; i < m->parameters.count; i++)
+    if (!in_new_head(m, m->parameters.list[i].name)) needed += m->parameters.list[i].count;
+  if (needed <= m->file.zip.size) return TT_OK;
+  return tt_fail(TT_ERR_FORMAT, "%s has %lld bytes, too few for the %lld weights that its shapes speak of",
+                 m->path, (long long)m->file.zip.size, (long long)needed);
+}
+
 static tt_status read_weights(import *m) {
   for (int i = 0; i < m->parameters.count; i++) {
     const tt_parameter *p = &m->parameters.list[i];
@@ -274,6 +284,7 @@ static tt_status run(import *m, const char *out) {
   TT_TRY(find_heads(m));
   m->report->tensors = m->parameters.count, m->report->parameters = m->parameters.total;
   TT_TRY(read_means(m));
+  TT_TRY(check_size(m));
   TT_TRY(tt_alloc(&m->values, (size_t)m->parameters.total, sizeof *m->values, "the weights"));
   if (*m->report->new_heads) tt_parameters_init(&m->parameters, 1, m->values);
   TT_TRY(read_weights(m));

@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import types
 import zipfile
 
 try:
@@ -132,6 +133,13 @@ def centres(weights):
         check(f"shift in {kind} is told", "%.4f" % said["gaussian_mean_off"] in text, text)
 
 
+def claim(size, shape):
+    """A tensor in a storage that is said to have so many elements, and has none."""
+    storage = Storage("float32", np.zeros(0))
+    storage.data = types.SimpleNamespace(size=size, tobytes=bytes)
+    return Tensor(storage, 0, shape)
+
+
 class Evil:
     """Unpickled by Python this would make a file."""
 
@@ -181,6 +189,10 @@ def refusals(weights, without_head):
     turned = Tensor.of(np.zeros((64, 64)))
     turned.steps = lambda: (1, 64)
     refuse("a transposed view", (some, "contiguous"), other(some, turned))
+    wide = {n: claim(2**40, s) for n, s in {"embed_tokens.weight": (128, 8192), "edge_feature.edge_encoder.weight": (64, 8192),
+            "encoder.layers.0.self_attn.linear_bias.weight": (64, 8192), "encoder.layers.0.pair_tri_mul.linear_ab_p.weight": (8192, 8192),
+            "encoder.layers.0.ffn.linear_1.weight": (8192, 8192)}.items()}
+    refuse("shapes that the file cannot hold", ("too few for the",), checkpoint(wide), options=("--new-heads",))
     refuse("missing values", ("data/5", "missing"), change_entries=lambda e: e.pop("archive/data/5"))
     refuse("too few values", ("fewer",), change_entries=lambda e: e.update({"archive/data/5": e["archive/data/5"][:-4]}))
     save("bad.pt", good)
