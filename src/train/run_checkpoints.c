@@ -53,7 +53,7 @@ tt_status tt_run_checkpoints_save(tt_run_checkpoints *c) {
 static void warn(const char *path, bool dry_run) {
   tt_progress_clear();
   fprintf(stderr, "twotrack: warning: %s; trying the checkpoint before it (%s%s%s)\n", tt_error_message(),
-          dry_run ? "a run would rename this file to " : "this file is now ", path, ".broken");
+          dry_run ? "a run would rename this file to " : "renaming this file to ", path, ".broken");
 }
 
 tt_status tt_run_checkpoints_load(tt_trainer *t, const char *folder, bool dry_run, char *path, size_t size) {
