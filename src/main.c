@@ -8,7 +8,7 @@
 static const tt_command commands[] = {
     {"store", tt_cli_store, "build, describe and verify a store of molecules"},
     {"train", tt_cli_train, "train a model"},
-    {"checkpoint", tt_cli_checkpoint, "describe and verify a checkpoint"},
+    {"checkpoint", tt_cli_checkpoint, "describe, verify and import checkpoints"},
     {"plan", tt_cli_plan, "what a configuration takes on so many GPUs, and how to lay it out on them"},
     {"bench", tt_cli_bench, "measure how fast training runs here"},
     {"plot", tt_cli_plot, "draw the loss curves of runs"},

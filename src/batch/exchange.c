@@ -48,7 +48,11 @@ tt_status tt_global_batch_init(tt_global_batch *b, const tt_comm *comm, int room
   int leaves = config->train.micro_batches, group = config->parallel.tensor > 1 ? config->parallel.tensor : 1;
   *b = (tt_global_batch){.leaves = leaves};
   if (comm->size % group)
-    return tt_fail(TT_ERR_CONFIG, "%d ranks are no multiple of parallel.tensor = %d", comm->size, group);
+    return tt_fail(
+        TT_ERR_CONFIG,
+        "parallel.tensor = %d does not divide the number of ranks, %d: start a multiple of %d ranks, or set "
+        "another parallel.tensor",
+        group, comm->size, group);
   int groups = comm->size / group;
   if (leaves < groups || leaves % groups)
     return tt_fail(TT_ERR_CONFIG,
@@ -213,7 +217,10 @@ tt_status tt_same_store(const tt_comm *comm, const tt_store *store) {
   if (status == TT_OK) status = tt_comm_gather_all(comm, digest, all, 1, sizeof digest);
   for (int r = 0; status == TT_OK && r < comm->size; r++)
     if (memcmp(all, all + (size_t)r * sizeof digest, sizeof digest) != 0)
-      status = tt_fail(TT_ERR_DATA, "store %s is not the same on ranks 0 and %d", tt_store_folder(store), r);
+      status = tt_fail(
+          TT_ERR_DATA,
+          "store %s is not the same on ranks 0 and %d: give every rank the same store, or an equal copy",
+          tt_store_folder(store), r);
   free(all);
   return status;
 }

@@ -70,10 +70,10 @@ static tt_status refuse(const char *path, int failures, int64_t checkpoint, cons
   return tt_fail(
       TT_ERR_DATA,
       "the run has failed %d times from %s, the last time after update %lld on rank %lld: '%.1200s'. "
-      "Mend the cause, then remove %s; or go on from an older checkpoint by moving the newer ones "
-      "away",
+      "Mend the cause, then remove %s%s",
       failures, where, (long long)json_integer_value(json_object_get(last, "step")),
-      (long long)json_integer_value(json_object_get(last, "rank")), message ? message : "", path);
+      (long long)json_integer_value(json_object_get(last, "rank")), message ? message : "", path,
+      checkpoint ? "; or go on from an older checkpoint by moving the newer ones away" : "");
 }
 
 tt_status tt_failures_check(const char *run, int64_t checkpoint) {
