@@ -24,8 +24,10 @@ static void head(const tt_plan *p) {
 static void layouts(const tt_plan *p) {
   printf("%-3s %-13s %7s %10s %9s %10s %9s %10s\n", "", "data x tensor", "leaves", "GB a rank", "ms a step",
          "conf./s", "days", "imbalance");
+  int fit = 0;
   for (int k = 0; k < p->count; k++) {
     const tt_plan_layout *l = &p->list[k];
+    fit += l->fits;
     char name[32], place[16] = "no";
     if (l->fits) snprintf(place, sizeof place, "%d.", k + 1);
     snprintf(name, sizeof name, "%d x %d", l->layout.data, l->layout.tensor);
@@ -35,6 +37,7 @@ static void layouts(const tt_plan *p) {
              p->config->train.batch_size / l->time.step, l->days, l->imbalance);
     printf("\n    %s\n", l->reason);
   }
+  if (!fit) puts("no layout fits: take fewer ranks, or change what the lines above name");
 }
 
 // ---- tables with a column a layout

@@ -106,6 +106,10 @@ tt_status tt_config_load(tt_config *config, const char *path, const char *const 
 // The fully resolved configuration as libconfig text (reads back to the same values); free() it.
 tt_status tt_config_print(const tt_config *config, char **text);
 
+// The line of such a text that has the character text[at], as "group.key = value" (cut to `size`); a line
+// outside groups as it is.
+void tt_config_line(const char *text, size_t at, char *line, size_t size);
+
 void tt_config_free(tt_config *config);
 
 // Fills the dimensions of `model` from a preset's name; TT_ERR_CONFIG naming the valid ones.

@@ -184,3 +184,19 @@ tt_status tt_config_print(const tt_config *config, char **text) {
   *text = NULL;
   return tt_fail(TT_ERR_MEMORY, "out of memory: the text of a configuration");
 }
+
+// Keys of several groups have one name ("seed"), so a line by itself would not say which it is.
+void tt_config_line(const char *text, size_t at, char *line, size_t size) {
+  while (at && text[at - 1] != '\n') at--;
+  size_t group = at;
+  while (group && text[group] == ' ') { // back to a line without indentation: "train = {"
+    group--;
+    while (group && text[group - 1] != '\n') group--;
+  }
+  bool key = group != at;
+  const char *start = text + at + strspn(text + at, " ");
+  int length = (int)strcspn(start, "\n");
+  if (key && length && start[length - 1] == ';') length--;
+  snprintf(line, size, "%.*s%s%.*s", key ? (int)strcspn(text + group, " \n") : 0, text + group,
+           key ? "." : "", length, start);
+}

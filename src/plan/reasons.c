@@ -15,8 +15,9 @@ __attribute__((format(printf, 2, 3))) static void say(tt_plan_layout *l, const c
 }
 
 void tt_plan_few_molecules(tt_plan_layout *l, const tt_plan *plan) {
-  say(l, "%d leaves for %d ranks each need %d molecules, a batch has %d (train.batch_size)", l->layout.leaves,
-      l->layout.tensor, l->layout.leaves * l->layout.tensor, plan->config->train.batch_size);
+  say(l, "%d leaves for %d %s need %d molecules, a batch has %d (train.batch_size)", l->layout.leaves,
+      l->layout.tensor, l->layout.tensor == 1 ? "rank" : "ranks each", l->layout.leaves * l->layout.tensor,
+      plan->config->train.batch_size);
 }
 
 // The two kinds of memory that take most, and what would help.

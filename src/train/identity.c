@@ -47,34 +47,15 @@ static tt_status differs(const char *own, const char *first) {
       own, first);
 }
 
-// The group that the line at text[at] lies in: the last line before it without indentation, "train = {". Keys
-// of several groups have one name ("seed"), so a line by itself would not say which it is.
-static void group_of(const char *text, size_t at, char *group, size_t size) {
-  *group = '\0';
-  if (text[at] != ' ') return;
-  while (at && text[at] == ' ') {
-    at--;
-    while (at && text[at - 1] != '\n') at--;
-  }
-  snprintf(group, size, "%.*s.", (int)strcspn(text + at, " \n"), text + at);
-}
-
-// Of the line, a key's without the ';' that ends it.
-static int length_of(const char *text, bool key) {
-  return (int)strcspn(text, "\n") - key;
-}
-
 // The first line that differs, as "group.key = value".
 static tt_status compare(const char *own, const char *first) {
   size_t at = 0;
   if (strcmp(own, first) == 0) return TT_OK;
   while (own[at] == first[at]) at++;
   while (at && own[at - 1] != '\n') at--;
-  char line[300], first_line[300], group[40];
-  group_of(own, at, group, sizeof group);
-  own += at + strspn(own + at, " "), first += at + strspn(first + at, " ");
-  snprintf(line, sizeof line, "%s%.*s", group, length_of(own, *group), own);
-  snprintf(first_line, sizeof first_line, "%s%.*s", group, length_of(first, *group), first);
+  char line[300], first_line[300];
+  tt_config_line(own, at, line, sizeof line);
+  tt_config_line(first, at, first_line, sizeof first_line);
   return differs(line, first_line);
 }
 

@@ -16,7 +16,7 @@ typedef struct {
   int64_t gradients; // the arrays of the tree over its leaves, log2(leaves) + 1 of them (fp32)
   int64_t exchange;  // where other ranks' gradients arrive
   int64_t snapshot;  // copy of weights and moments of what it owns, from the first checkpoint on (fp32); none
-                    // with the collective writer
+                     // with the collective writer
   int64_t tables;    // decay flags of what it owns; sums of squares of the gradient's blocks
 } tt_trainer_memory; // bytes
 

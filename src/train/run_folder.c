@@ -34,39 +34,44 @@ tt_status tt_run_folder_check_empty(const char *folder) {
                  folder);
 }
 
-// The first line in which two resolved configurations differ, other than in what may change between runs;
-// NULL if none.
-static const char *first_difference(const char *a, const char *b, size_t *length) {
+static bool may_differ(const char *line) {
   static const char *const free_keys[] = {
       "store",           "recompute",         "log_every",           "checkpoint_every",
       "checkpoint_keep", "checkpoint_writer", "replica_check_every", "tensor"};
-  while (*a || *b) {
-    size_t n = strcspn(a, "\n"), k = strcspn(b, "\n");
-    if (n != k || strncmp(a, b, n) != 0) {
-      const char *key = b + strspn(b, " ");
-      bool may_differ = false;
-      for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
-        size_t m = strlen(free_keys[f]);
-        may_differ |= strncmp(key, free_keys[f], m) == 0 && strchr(" =:", key[m]) != NULL;
-      }
-      if (!may_differ) return *length = k, b;
-    }
-    a += n + (a[n] == '\n');
-    b += k + (b[k] == '\n');
+  const char *key = line + strspn(line, " ");
+  for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
+    size_t m = strlen(free_keys[f]);
+    if (strncmp(key, free_keys[f], m) == 0 && strchr(" =:", key[m]) != NULL) return true;
   }
-  return NULL;
+  return false;
+}
+
+// Finds the first line in which two resolved configurations differ, other than in what may change between
+// runs: its place in each.
+static bool find_difference(const char *a, const char *b, size_t *at_a, size_t *at_b) {
+  for (*at_a = *at_b = 0; a[*at_a] || b[*at_b];) {
+    const char *x = a + *at_a, *y = b + *at_b;
+    size_t n = strcspn(x, "\n"), k = strcspn(y, "\n");
+    if ((n != k || strncmp(x, y, n) != 0) && !may_differ(y)) return true;
+    *at_a += n + (x[n] == '\n');
+    *at_b += k + (y[k] == '\n');
+  }
+  return false;
 }
 
 tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, const tt_progress_state *then,
                                    const char *config_text, const tt_store *store) {
-  size_t length = 0;
-  const char *differs = first_difference(then->config ? then->config : "", config_text, &length);
-  if (differs)
-    return tt_fail(
-        TT_ERR_CONFIG,
-        "%s was written with another configuration: it differs at '%.*s'; resume with the run's own "
-        "%s/config.cfg, or start a new run with --init-from",
-        checkpoint, (int)length, differs, folder);
+  size_t before, now;
+  const char *old = then->config ? then->config : "";
+  if (find_difference(old, config_text, &before, &now)) {
+    char old_line[300], line[300];
+    tt_config_line(old, before, old_line, sizeof old_line);
+    tt_config_line(config_text, now, line, sizeof line);
+    return tt_fail(TT_ERR_CONFIG,
+                   "%s was written with another configuration: '%s', now '%s'; resume with the run's own "
+                   "%s/config.cfg, or start a new run with --init-from",
+                   checkpoint, old_line, line, folder);
+  }
   if (strcmp(then->store_digest, tt_store_digest(store)) != 0)
     return tt_fail(
         TT_ERR_DATA,
@@ -111,7 +116,9 @@ static tt_status drop_log_without_checkpoint(const char *path) {
     return tt_fail(
         TT_ERR_DATA,
         "%s tells of a checkpoint of step %lld, but there is no checkpoint to go on from: put the run's "
-        "checkpoints back, move its folder away, or choose another --out",
+        "checkpoints back (those found broken were renamed to end in .broken), move its folder away, or "
+        "choose "
+        "another --out",
         path, (long long)saved);
   return unlink(path) == 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
 }
