@@ -335,7 +335,9 @@ static void no_folder_is_an_error(void **state) {
 static int make(const char *path) {
   side s = side_make(layouts[2]);
   side_share(&s);
-  return save(&s, TT_WRITER_DIRECT, path, 1) != TT_OK;
+  tt_status status = save(&s, TT_WRITER_DIRECT, path, 1);
+  side_free(&s);
+  return status != TT_OK;
 }
 
 // Started by collective_full_disk_test.sh: the room ends while HDF5 writes, and with it the job.
