@@ -169,17 +169,14 @@ static void own_squares(const tt_trainer *t, double *to) {
 // tensor place, in index order: an order that the number of data ranks does not touch.
 static tt_status gradient_norm(const tt_trainer *t, double *norm) {
   double *own = t->squares, *all = own + t->shards.own_blocks, sum = 0;
+  int64_t *next = t->next_block;
   own_squares(t, own);
   tt_comm_count_as(t->comm, TT_TRAFFIC_NORMS);
   TT_TRY(tt_comm_gather_all_v(&t->mesh.whole, own, all, t->blocks, sizeof *all));
-  for (int k = 0; k < t->shards.count; k++) {
-    const double *rank = all;
-    for (int r = 0; r < t->mesh.whole.size; rank += t->blocks[r++]) {
-      const double *block = rank;
-      for (int before = 0; before < k; before++) block += tt_trainer_blocks(t, before, r);
-      for (int64_t i = 0; i < tt_trainer_blocks(t, k, r); i++) sum += block[i];
-    }
-  }
+  for (int r = 0; r < t->mesh.whole.size; r++) next[r] = r ? next[r - 1] + t->blocks[r - 1] : 0;
+  for (int k = 0; k < t->shards.count; k++)
+    for (int r = 0; r < t->mesh.whole.size; r++)
+      for (int64_t end = next[r] + tt_trainer_blocks(t, k, r); next[r] < end; next[r]++) sum += all[next[r]];
   *norm = sqrt(sum);
   return TT_OK;
 }

@@ -37,6 +37,7 @@ static tt_status allocate(tt_trainer *t) {
   int64_t total = t->parameters->total, all_blocks = 0;
   TT_TRY(tt_shards_make(&t->shards, &t->mesh, t->parameters));
   TT_TRY(tt_alloc(&t->blocks, (size_t)t->mesh.whole.size, sizeof *t->blocks, "block norms"));
+  TT_TRY(tt_alloc(&t->next_block, (size_t)t->mesh.whole.size, sizeof *t->next_block, "block norms"));
   for (int r = 0; r < t->mesh.whole.size; r++) {
     for (int k = 0; k < t->shards.count; k++) t->blocks[r] += tt_trainer_blocks(t, k, r);
     all_blocks += t->blocks[r];
@@ -103,7 +104,8 @@ void tt_trainer_free(tt_trainer *t) {
   tt_work_free(&t->work);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
-  void *all[] = {t->weights, t->blocks, t->squares, t->moment1, t->moment2, t->decayed, t->state.config};
+  void *all[] = {t->weights, t->blocks,  t->next_block, t->squares,
+                 t->moment1, t->moment2, t->decayed,    t->state.config};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *t = (tt_trainer){0};
 }

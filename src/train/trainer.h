@@ -24,6 +24,7 @@ typedef struct {
   float *weights;            // all that this rank's tensor place holds
   tt_shards shards;          // which of it this rank owns
   int64_t *blocks;           // (ranks) TT_BLOCKs that each rank of mesh.whole owns
+  int64_t *next_block;       // (ranks) of each rank, the next one to be added to the norm; scratch
   double *squares;           // sums of squares: of the own blocks, then of all ranks' blocks
   float *moment1, *moment2;  // (shards.own)
   uint8_t *decayed;          // (shards.own) weight decay applies

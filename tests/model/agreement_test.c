@@ -19,6 +19,7 @@
 
 #include "../batch/random_molecule.h"
 #include "model/model.h"
+#include "length.h"
 
 enum { MOST = 4, SHORT_RUN = 16, LONG_RUN = 300 };
 
@@ -155,15 +156,6 @@ static result trained(const config *c, const tt_ops *ops, bool recompute, const 
   tt_model_free(m);
   free(none);
   return r;
-}
-
-static double length_of(const float *x, const float *y, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++) {
-    double d = (double)x[i] - (y ? y[i] : 0);
-    sum += d * d;
-  }
-  return sqrt(sum);
 }
 
 static void near(const config *c, const limits *limit, const tt_parameters *parameters, const result *ours,

@@ -20,6 +20,7 @@
 #include "model/crossing.h"
 #include "model/model.h"
 #include "whole.h"
+#include "length.h"
 
 enum { MOLECULES = 6, RANKS = 4 };
 
@@ -158,15 +159,6 @@ static result trained(const test_model *t, const tt_comm *group, const tt_parame
   r.gradient = gradient;
   tt_model_free(m);
   return r;
-}
-
-static double length_of(const float *x, const float *y, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++) {
-    double d = (double)x[i] - (y ? y[i] : 0);
-    sum += d * d;
-  }
-  return sqrt(sum);
 }
 
 static void near_gradients(const char *name, const tt_parameters *one, const float *got, const float *want) {
