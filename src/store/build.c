@@ -15,6 +15,7 @@
 #include "core/memory.h"
 #include "core/philox.h"
 #include "core/progress.h"
+#include "store/canonical.h"
 #include "store/entries.h"
 
 typedef struct {
@@ -40,21 +41,17 @@ typedef struct {
 // ----------------------------------------------------------------------------
 
 static tt_status take_record(build *b, uint32_t file, const tt_input_record *record) {
-  const tt_chem_recipe *recipe = &b->options->recipe;
-  char *smiles;
-  float *coordinates = NULL;
-  uint32_t atoms = 0;
-  tt_status status =
-      b->files[file].kind == TT_INPUT_SDF
-          ? tt_chem_canonical_sdf(record->text, record->length, recipe, &smiles, &coordinates, &atoms)
-          : tt_chem_canonical(record->text, record->length, recipe, &smiles);
+  tt_canonical c;
+  tt_status status = tt_canonical_read(record, b->files[file].kind, &b->options->recipe, &c);
   if (status == TT_ERR_DATA)
     return tt_rejects_add(&b->rejects, file, record->number, record->name, record->name_length,
                           tt_error_message());
-  if (status != TT_OK) return status;
-  status = tt_entries_add(&b->entries, tt_entry_key(smiles, b->options->seed), file, record->number, smiles,
-                          coordinates, atoms);
-  free(smiles), free(coordinates);
+  uint64_t key = status == TT_OK ? tt_entry_key(c.smiles, b->options->seed) : 0;
+  uint32_t entries = c.conformers ? c.conformers : 1;
+  for (uint32_t k = 0; k < entries && status == TT_OK; k++)
+    status = tt_entries_add(&b->entries, key, file, record->number, c.smiles,
+                            c.coordinates ? c.coordinates + (size_t)k * c.atoms * 3 : NULL, c.atoms);
+  tt_canonical_free(&c);
   return status;
 }
 

@@ -141,3 +141,10 @@ static tt_status next_sdf(tt_input *in, tt_input_record *record, bool *end) {
 tt_status tt_input_next(tt_input *in, tt_input_record *record, bool *end) {
   return in->kind == TT_INPUT_SMILES ? next_smiles(in, record, end) : next_sdf(in, record, end);
 }
+
+tt_status tt_input_skip(tt_input *in, uint64_t records) {
+  tt_input_record record;
+  bool end = false;
+  for (uint64_t k = 0; k < records && !end; k++) TT_TRY(tt_input_next(in, &record, &end));
+  return TT_OK;
+}

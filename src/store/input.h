@@ -32,6 +32,9 @@ tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind);
 // (cannot be read, or a gzip file that is cut short or damaged), TT_ERR_MEMORY.
 tt_status tt_input_next(tt_input *input, tt_input_record *record, bool *end);
 
+// Passes over `records` records, or what is left of them if that is less. As tt_input_next, but cheaper.
+tt_status tt_input_skip(tt_input *input, uint64_t records);
+
 // Bytes of the file read so far, and its size.
 int64_t tt_input_position(tt_input *input);
 int64_t tt_input_size(const tt_input *input);
