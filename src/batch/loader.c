@@ -120,7 +120,7 @@ void tt_loader_free(tt_loader *l) {
 }
 
 static tt_status read_sample(tt_loader *l, uint64_t sample, int index) {
-  tt_sample_place place = tt_lanes_find(&l->lanes, sample);
+  tt_sample_place place = tt_lanes_find(&l->lanes, NULL, sample);
   lane *own = &l->own[sample % l->lanes.lanes / (uint64_t)l->comm.size];
   if (own->held != place.chunk) {
     own->held = NO_CHUNK; // while it is being replaced

@@ -21,7 +21,7 @@ static tt_status read_lane(tt_store *store, const tt_lanes *lanes, uint64_t firs
                            tt_chunk *chunk, int32_t *atoms, int64_t *bytes) {
   bool held = false;
   for (int i = lane; i < count; i += (int)lanes->lanes) {
-    tt_sample_place place = tt_lanes_find(lanes, first + (uint64_t)i);
+    tt_sample_place place = tt_lanes_find(lanes, NULL, first + (uint64_t)i);
     if (!held || chunk->chunk != place.chunk)
       TT_TRY(tt_store_read_chunk(store, TT_TRAIN, place.chunk, chunk));
     held = true;

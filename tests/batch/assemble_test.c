@@ -206,7 +206,7 @@ static void check_steps(tt_store *store, const tt_comm *comm, int batch_size, co
     const tt_global_batch *batch;
     uint64_t first = (uint64_t)steps[k] * (uint64_t)batch_size;
     assert_int_equal(tt_loader_batch(loader, steps[k], &batch), TT_OK);
-    for (int i = 0; i < batch_size; i++) place[i] = tt_lanes_find(&lanes, first + (uint64_t)i);
+    for (int i = 0; i < batch_size; i++) place[i] = tt_lanes_find(&lanes, NULL, first + (uint64_t)i);
     check_batch(batch, TT_TRAIN, place, batch_size, first, &config, comm);
   }
   free(place);
@@ -251,7 +251,7 @@ static void validation_set_is_the_same_on_any_ranks(void **state) {
         int count = expected[k] - 37 * b < 37 ? expected[k] - 37 * b : 37;
         for (int i = 0; i < count; i++) {
           uint64_t position = (uint64_t)(37 * b + i);
-          place[i] = (tt_sample_place){0, position / TT_CHUNK, (uint32_t)(position % TT_CHUNK)};
+          place[i] = (tt_sample_place){.chunk = position / TT_CHUNK, .slot = (uint32_t)(position % TT_CHUNK)};
         }
         check_batch(tt_validation_batch(set, b), TT_VALID, place, count, (uint64_t)(37 * b), &config, &comm);
       }
