@@ -84,6 +84,7 @@ static void defaults_are_the_papers(void **state) {
   assert_true(c.model.pair_dropout == 0.25 && c.model.movement_dropout == 0.1);
   assert_int_equal(c.model.scaling_length, TT_SCALING_MOLECULE);
   assert_string_equal(c.data.store, "");
+  assert_int_equal(c.data.read_ahead, 2);
   assert_int_equal(c.data.max_atoms, 256);
   assert_int_equal(c.data.noise, TT_NOISE_NORMAL);
   assert_true(c.data.mask_probability == 0.15 && c.data.noise_scale == 0.2 && c.data.noise_probability == 1);
@@ -255,6 +256,8 @@ static void values_out_of_range_are_refused(void **state) {
   refused("train = { steps = 0; };",
           "^:1: train.steps = 0 is out of range: it must be at least 1 and at most 1000000");
   refused("train = { seed = -1; };", "^:1: train.seed = -1 is out of range: it must be at least 0 (");
+  refused("data = { read_ahead = -1; };",
+          "^:1: data.read_ahead = -1 is out of range: it must be at least 0 and at most 1024 (");
   refused("data = { max_atoms = 510; };",
           "^:1: data.max_atoms = 510 is out of range: it must be at least 1 and at most 509 (");
   refused("model = { layers = 4294967297L; };", "^:1: model.layers = 4294967297 is out of range");
@@ -401,12 +404,13 @@ static void printing_reads_back_to_the_same_values(void **state) {
                        "optimizer.learning_rate=1e-300",
                        "optimizer.epsilon=4.9406564584124654e-324",
                        "data.noise=none",
+                       "data.read_ahead=0",
                        "optimizer.schedule=constant",
                        "train.max_pairs=4294967296",
                        "model.scaling_length=batch",
                        "train.precision=bf16",
                        "optimizer.clip_norm=123456.75"};
-  round_trip(loaded("", 11, odd));
+  round_trip(loaded("", 12, odd));
 }
 
 static void numbers_do_not_depend_on_the_locale(void **state) {

@@ -40,6 +40,7 @@ typedef struct {
 typedef struct {
   char *store;                      // folder of the store; "" when it is to come from --store
   int lanes;                        // data lanes; fix the order of the data for ever
+  int read_ahead;                   // chunks a lane has ready beyond the one in use (2)
   int max_atoms;                    // molecules with more atoms are an error (256)
   double mask_probability;          // fraction of atoms whose token is masked (0.15)
   tt_noise noise;                   // coordinate noise: "normal" (paper) | "uniform" (released code) | ...

@@ -36,6 +36,7 @@ const tt_config_key tt_config_keys[] = {
 
     {AT(data, store), .type = TT_KEY_TEXT, .help = "folder of the store"},
     {AT(data, lanes), INT(1, 65536), .help = "data lanes"},
+    {AT(data, read_ahead), INT(0, 1024), .help = "chunks read ahead in each lane"},
     {AT(data, max_atoms), INT(1, 509), .help = "most atoms a molecule may have"},
     {AT(data, mask_probability), REAL(0, 1), .help = "fraction of atoms whose token is masked"},
     {AT(data, noise), CHOICE(noises), .help = "distribution of the coordinate noise"},

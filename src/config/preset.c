@@ -69,6 +69,7 @@ tt_status tt_config_defaults(tt_config *config) {
                 .movement_dropout = 0.1,
                 .scaling_length = TT_SCALING_MOLECULE},
       .data = {.lanes = 64,
+               .read_ahead = 2,
                .max_atoms = 256,
                .mask_probability = 0.15,
                .noise = TT_NOISE_NORMAL,

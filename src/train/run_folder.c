@@ -36,7 +36,7 @@ tt_status tt_run_folder_check_empty(const char *folder) {
 
 static bool may_differ(const char *line) {
   static const char *const free_keys[] = {
-      "store",           "recompute",         "log_every",           "checkpoint_every",
+      "store",           "read_ahead",        "recompute",           "log_every", "checkpoint_every",
       "checkpoint_keep", "checkpoint_writer", "replica_check_every", "tensor"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
