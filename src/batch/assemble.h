@@ -11,7 +11,14 @@
 
 #include "batch/batch.h"
 #include "comm/comm.h"
+#include "store/lanes.h"
 #include "store/store.h"
+
+// A chunk that could not be read and was left out (data.bad_chunks = "skip").
+typedef struct {
+  tt_lane_cut cut;  // where (tt_lane_cut_records tells the chunk, and how many records are left out)
+  char reason[496]; // the error, one line: names file and chunk
+} tt_skip;
 
 // A global batch. Arrays of `count` entries are in batch order and the same on every rank.
 typedef struct {
@@ -24,6 +31,9 @@ typedef struct {
   int64_t masked;                   // masked atoms, all molecules
   int64_t total_atoms, total_pairs; // sum N, sum (N+1)^2
   tt_sample **samples;              // (count): made ready for molecules of own leaves, NULL for the others
+  double data_s;                    // seconds that the slowest rank waited for molecules of this batch
+  int skipped;                      // chunks left out from this batch on, by any rank,
+  const tt_skip *skips;             // and which: (skipped)
   void *private_;
 } tt_global_batch;
 
@@ -33,15 +43,20 @@ typedef int64_t (*tt_molecule_cost)(const tt_config *config, int atoms);
 
 typedef struct tt_loader tt_loader;
 
-// Collective. Opens no store of its own: `store` must stay open. Errors: lanes that do not fit, ranks that do
-// not divide micro_batches, fewer molecules than a batch.
+// Collective. Opens no store of its own: `store` must stay open. `cuts`: the chunks that a resumed run has
+// left out so far (copied); NULL: none. Errors: lanes that do not fit, ranks that do not divide
+// micro_batches, fewer molecules than a batch.
 tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config,
-                           tt_molecule_cost cost);
+                           tt_molecule_cost cost, const tt_lane_cuts *cuts);
 void tt_loader_free(tt_loader *loader);
 
 // Collective: the batch of update `step` (samples step * batch_size ...). Valid until the next call. Any step
 // may be asked for (resume); consecutive ones are fast. All ranks return the same status.
 tt_status tt_loader_batch(tt_loader *loader, int64_t step, const tt_global_batch **batch);
+
+// Those that it was created with and those of all batches returned so far: what a checkpoint holds after the
+// update. The same on every rank. Valid until the next tt_loader_batch.
+const tt_lane_cuts *tt_loader_cuts(const tt_loader *loader);
 
 typedef struct tt_validation_set tt_validation_set;
 

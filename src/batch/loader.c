@@ -27,6 +27,7 @@ struct tt_loader {
   int64_t *cost;   // tt_cost_table
   tt_reading reading;
   tt_global_batch batch;
+  tt_lane_cuts cuts;
 };
 
 // What the manifest tells of all molecules, now and not when an update meets the first that does not fit.
@@ -60,7 +61,8 @@ static tt_status too_many_lanes(const tt_loader *l, uint64_t chunks, int lanes) 
                  (unsigned long long)fit, l->batch_size);
 }
 
-static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost cost) {
+static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost cost,
+                         const tt_lane_cuts *cuts) {
   uint64_t records = tt_store_records(l->store, TT_TRAIN), chunks = tt_store_chunks(l->store, TT_TRAIN);
   if (records < (uint64_t)l->batch_size)
     return tt_fail(TT_ERR_DATA, "store %s has %llu training molecules, fewer than train.batch_size = %d",
@@ -73,6 +75,7 @@ static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost
     return too_many_lanes(l, chunks, config->data.lanes);
   TT_TRY(tt_lanes_init(&l->lanes, tt_seed_for(l->seed, TT_SEED_ORDER), records, chunks,
                        (uint64_t)config->data.lanes));
+  for (size_t k = 0; cuts && k < cuts->count; k++) TT_TRY(tt_lane_cuts_add(&l->cuts, cuts->cuts[k]));
   size_t size = (size_t)l->comm.size, own = (size_t)config->data.lanes / size + 1;
   TT_TRY(tt_alloc(&l->own, own, sizeof *l->own, "data lanes"));
   for (size_t k = 0; k < own; k++) l->own[k].held = NO_CHUNK;
@@ -82,7 +85,7 @@ static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost
 }
 
 tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config,
-                           tt_molecule_cost cost) {
+                           tt_molecule_cost cost, const tt_lane_cuts *cuts) {
   *loader = NULL;
   tt_status status = tt_comm_agree(comm, tt_same_store(comm, store));
   if (status == TT_OK) status = tt_store_find_all(comm, store);
@@ -96,7 +99,7 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
     l->data.store = NULL; // the configuration's own
     l->seed = config->train.seed;
     l->batch_size = config->train.batch_size;
-    status = prepare(l, config, cost);
+    status = prepare(l, config, cost, cuts);
   }
   status = tt_comm_agree(comm, status);
   if (status != TT_OK)
@@ -116,11 +119,12 @@ void tt_loader_free(tt_loader *l) {
   free(l->cost);
   tt_reading_free(&l->reading);
   tt_global_batch_release(&l->batch);
+  tt_lane_cuts_free(&l->cuts);
   free(l);
 }
 
 static tt_status read_sample(tt_loader *l, uint64_t sample, int index) {
-  tt_sample_place place = tt_lanes_find(&l->lanes, NULL, sample);
+  tt_sample_place place = tt_lanes_find(&l->lanes, &l->cuts, sample);
   lane *own = &l->own[sample % l->lanes.lanes / (uint64_t)l->comm.size];
   if (own->held != place.chunk) {
     own->held = NO_CHUNK; // while it is being replaced
@@ -154,4 +158,8 @@ tt_status tt_loader_batch(tt_loader *l, int64_t step, const tt_global_batch **ba
                                l->cost));
   *batch = &l->batch;
   return TT_OK;
+}
+
+const tt_lane_cuts *tt_loader_cuts(const tt_loader *l) {
+  return &l->cuts;
 }

@@ -145,7 +145,7 @@ static tt_status combine_traffic(const tt_comm *comm, tt_bench_step *r) {
 static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t steps, tt_bench_step *r) {
   tt_loader *loader = NULL;
   double before = 0, after = 0;
-  tt_status status = tt_loader_create(&loader, t->comm, store, t->config, tt_flops_cost);
+  tt_status status = tt_loader_create(&loader, t->comm, store, t->config, tt_flops_cost, NULL);
   for (int64_t k = 0; status == TT_OK && k < warmup; k++) status = update(t, loader, NULL);
   if (status == TT_OK) status = sgemm_rate(t, &before);
   if (status == TT_OK) status = timed_updates(t, loader, steps, r);

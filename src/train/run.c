@@ -243,7 +243,7 @@ static void print_summary(const run_state *r) {
 static tt_status open_data(run_state *r) {
   tt_status status = tt_store_open(&r->store, r->config->data.store);
   TT_TRY(tt_comm_agree(r->comm, status));
-  TT_TRY(tt_loader_create(&r->loader, r->comm, r->store, r->config, tt_flops_cost));
+  TT_TRY(tt_loader_create(&r->loader, r->comm, r->store, r->config, tt_flops_cost, NULL));
   return tt_validation_create(&r->valid, r->comm, r->store, r->config, tt_flops_cost);
 }
 

@@ -200,7 +200,7 @@ static void check_steps(tt_store *store, const tt_comm *comm, int batch_size, co
   assert_int_equal(
       tt_lanes_init(&lanes, tt_seed_for(config.train.seed, TT_SEED_ORDER), RECORDS, CHUNKS, LANES), TT_OK);
   tt_loader *loader;
-  assert_int_equal(tt_loader_create(&loader, comm, store, &config, cost), TT_OK);
+  assert_int_equal(tt_loader_create(&loader, comm, store, &config, cost, NULL), TT_OK);
   tt_sample_place *place = calloc((size_t)batch_size, sizeof *place);
   for (int k = 0; k < count; k++) {
     const tt_global_batch *batch;
@@ -267,7 +267,7 @@ static void validation_set_is_the_same_on_any_ranks(void **state) {
 static void expect_failure(tt_store *store, tt_status expected, const char *word) {
   tt_config config = configuration(500);
   tt_loader *loader;
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_OK);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost, NULL), TT_OK);
   const tt_global_batch *batch;
   int64_t step = 0;
   tt_status status;
@@ -308,15 +308,15 @@ static void what_does_not_fit_is_refused(void **state) {
                    TT_ERR_DATA); // no validation molecules
   assert_null(set);
   config = configuration(RECORDS + 1);
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_ERR_DATA);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost, NULL), TT_ERR_DATA);
   assert_null(loader);
   config = configuration(LEAVES - 1);
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_ERR_CONFIG);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost, NULL), TT_ERR_CONFIG);
   config = configuration(37), config.data.lanes = 4;
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost),
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost, NULL),
                    TT_ERR_DATA); // 16 chunks are needed
   config = configuration(37), config.train.micro_batches = world.size == 1 ? 0 : world.size / 2;
-  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost), TT_ERR_CONFIG);
+  assert_int_equal(tt_loader_create(&loader, &world, store, &config, cost, NULL), TT_ERR_CONFIG);
   tt_store_close(store);
 }
 
@@ -327,7 +327,7 @@ static void different_stores_are_noticed(void **state) {
   tt_config config = configuration(37);
   tt_loader *loader;
   tt_status status =
-      tt_loader_create(&loader, &world, world.rank == world.size - 1 ? other : one, &config, cost);
+      tt_loader_create(&loader, &world, world.rank == world.size - 1 ? other : one, &config, cost, NULL);
   assert_int_equal(status, world.size == 1 ? TT_OK : TT_ERR_DATA);
   tt_loader_free(loader);
   tt_store_close(one);

@@ -53,7 +53,7 @@ typedef struct {
 static void begin(run *r) {
   *r = (run){0};
   assert_int_equal(tt_trainer_init(&r->trainer, &comm, &config), TT_OK);
-  assert_int_equal(tt_loader_create(&r->loader, &comm, store, &config, tt_flops_cost), TT_OK);
+  assert_int_equal(tt_loader_create(&r->loader, &comm, store, &config, tt_flops_cost, NULL), TT_OK);
   assert_true(r->trainer.shards.count >= 4);
   real = r->trainer.model->ops;
   ops = *real;
