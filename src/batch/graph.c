@@ -1,7 +1,9 @@
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "batch/batch.h"
+#include "batch/paths.h"
 #include "core/memory.h"
 
 // Sizes of the feature tables (their last entry is "misc" where there is one).
@@ -11,42 +13,7 @@ static const uint8_t bond_table[TT_BOND_FEATURES] = {5, 6, 2};
 enum {
   UNBONDED = 2,
   MAX_NEIGHBOURS = 125, // degree = neighbours + 2 must stay below the 128 rows of its table
-  MAX_HOPS = 508,
 };
-
-// ---- shortest paths
-// -------------------------------------------------------------------------------------------
-
-// 16-bit words that the search needs: offsets, neighbours, queue.
-static size_t search_words(size_t atoms, size_t bonds) {
-  return 2 * (atoms + 1) + 2 * bonds + atoms;
-}
-
-static void search(int atoms, int bonds, const uint16_t *bond_atoms, uint16_t *out, void *memory) {
-  uint32_t *offset = memory; // neighbours of atom a: offset[a] .. offset[a + 1] - 1
-  uint16_t *neighbour = (uint16_t *)(offset + atoms + 1), *queue = neighbour + 2 * (size_t)bonds;
-  memset(offset, 0, (size_t)(atoms + 1) * sizeof *offset);
-  for (int k = 0; k < 2 * bonds; k++) offset[bond_atoms[k]]++;
-  for (int a = 1; a <= atoms; a++) offset[a] += offset[a - 1]; // ends; filling moves them to the starts
-  for (int k = 0; k < 2 * bonds; k++) neighbour[--offset[bond_atoms[k]]] = bond_atoms[k ^ 1];
-
-  for (int start = 0; start < atoms; start++) {
-    uint16_t *path = out + (size_t)start * atoms;
-    for (int a = 0; a < atoms; a++) path[a] = TT_PATH_UNREACHABLE;
-    path[start] = 1;
-    queue[0] = (uint16_t)start;
-    for (int head = 0, tail = 1; head < tail; head++) {
-      int a = queue[head], next = path[a] + 1;
-      if (next > MAX_HOPS + 1) break; // the queue's distances never fall
-      for (uint32_t k = offset[a]; k < offset[a + 1]; k++) {
-        uint16_t b = neighbour[k];
-        if (path[b] != TT_PATH_UNREACHABLE) continue;
-        path[b] = (uint16_t)next;
-        queue[tail++] = b;
-      }
-    }
-  }
-}
 
 static tt_status check_bonds(int atoms, int bonds, const uint16_t *bond_atoms) {
   for (int k = 0; k < 2 * bonds; k++)
@@ -55,21 +22,6 @@ static tt_status check_bonds(int atoms, int bonds, const uint16_t *bond_atoms) {
                      atoms);
   return TT_OK;
 }
-
-tt_status tt_shortest_paths(int atoms, int bonds, const uint16_t *bond_atoms, uint16_t *out) {
-  if (atoms < 1 || atoms > UINT16_MAX || bonds < 0)
-    return tt_fail(TT_ERR_DATA, "a graph of %d atoms and %d bonds", atoms, bonds);
-  TT_TRY(check_bonds(atoms, bonds, bond_atoms));
-  void *memory;
-  TT_TRY(tt_alloc(&memory, search_words((size_t)atoms, (size_t)bonds), sizeof(uint16_t),
-                  "shortest-path search"));
-  search(atoms, bonds, bond_atoms, out, memory);
-  free(memory);
-  return TT_OK;
-}
-
-// ---- the sample
-// -----------------------------------------------------------------------------------------------
 
 static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
@@ -83,7 +35,7 @@ static void *take(unsigned char **at, size_t bytes) {
 
 // One allocation holds all arrays, so that a reused sample allocates only to grow. Scratch comes first.
 static tt_status layout(tt_sample *s, size_t atoms, size_t bonds) {
-  size_t scratch = larger(search_words(atoms, bonds) * sizeof(uint16_t), atoms * sizeof(uint64_t));
+  size_t scratch = larger(tt_paths_memory(atoms, bonds), atoms * sizeof(uint64_t));
   size_t bytes = scratch + atoms * (3 + 2 * TT_ATOM_INPUTS + 2 + 24) + atoms * atoms * 5 + 10 * 64;
   TT_TRY(tt_reserve(&s->memory_, &s->memory_size_, bytes, 1, "a sample"));
   unsigned char *at = s->memory_;
@@ -107,20 +59,29 @@ void tt_sample_free(tt_sample *sample) {
   *sample = (tt_sample){0};
 }
 
+static tt_status wrong_feature(const tt_molecule *m) {
+  for (uint32_t a = 0; a < m->atoms; a++)
+    for (int k = 0; k < TT_ATOM_FEATURES; k++) {
+      int index = m->atom_features[a * TT_ATOM_FEATURES + (uint32_t)k];
+      if (index >= atom_table[k])
+        return tt_fail(TT_ERR_DATA, "atom %u has index %d in feature table %d of %d entries", a, index, k,
+                       atom_table[k]);
+    }
+  return TT_OK;
+}
+
 static tt_status atom_features(tt_sample *s, const tt_molecule *m) {
+  bool wrong = false; // looked at once, not in each turn
   for (int a = 0; a < s->atoms; a++) {
     const uint8_t *raw = m->atom_features + (size_t)a * TT_ATOM_FEATURES;
-    for (int k = 0; k < TT_ATOM_FEATURES; k++)
-      if (raw[k] >= atom_table[k])
-        return tt_fail(TT_ERR_DATA, "atom %d has index %d in feature table %d of %d entries", a, raw[k], k,
-                       atom_table[k]);
+    for (int k = 0; k < TT_ATOM_FEATURES; k++) wrong |= raw[k] >= atom_table[k];
     s->token[a] = (uint8_t)tt_atomic_number(m, (uint32_t)a);
     for (int k = 0; k < TT_ATOM_INPUTS; k++)
       s->atom_input[(size_t)a * TT_ATOM_INPUTS + k] = (uint16_t)(raw[k + 1] + 3 + 16 * k);
     s->pair_class[a] = (uint8_t)(raw[1] + 3); // chirality, not the element: upstream's choice, kept
     s->degree[a] = 2;
   }
-  return TT_OK;
+  return wrong ? wrong_feature(m) : TT_OK;
 }
 
 static tt_status bond_features(tt_sample *s, const tt_molecule *m) {
@@ -157,7 +118,7 @@ static tt_status fill(tt_sample *s, const tt_molecule *m, int max_atoms) {
   TT_TRY(layout(s, m->atoms, m->bonds));
   TT_TRY(atom_features(s, m));
   TT_TRY(bond_features(s, m));
-  search(s->atoms, (int)m->bonds, m->bond_atoms, s->path, s->memory_);
+  tt_paths_find(s->atoms, (int)m->bonds, m->bond_atoms, s->path, s->memory_);
   size_t n = (size_t)s->atoms;
   memset(s->target, 0, n);
   memset(s->position, 0, n * 3 * sizeof(float));

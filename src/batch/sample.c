@@ -64,13 +64,16 @@ static tt_status choose_coordinates(const tt_molecule *m, const tt_data_config *
 
 static tt_status centre(tt_sample *s, const float *coordinates) {
   double mean[3] = {0, 0, 0};
-  for (int k = 0; k < 3 * s->atoms; k++) mean[k % 3] += coordinates[k];
+  for (int a = 0; a < s->atoms; a++)
+    for (int c = 0; c < 3; c++) mean[c] += coordinates[3 * a + c];
   for (int c = 0; c < 3; c++) mean[c] /= s->atoms;
-  for (int k = 0; k < 3 * s->atoms; k++) {
-    s->target_position[k] = (float)(coordinates[k] - mean[k % 3]);
-    if (!isfinite(s->target_position[k]))
-      return tt_fail(TT_ERR_DATA, "the coordinates of atom %d are not finite", k / 3);
-  }
+  int infinite = -1;
+  for (int a = 0; a < s->atoms; a++)
+    for (int c = 0; c < 3; c++) {
+      s->target_position[3 * a + c] = (float)(coordinates[3 * a + c] - mean[c]);
+      if (!isfinite(s->target_position[3 * a + c]) && infinite < 0) infinite = a;
+    }
+  if (infinite >= 0) return tt_fail(TT_ERR_DATA, "the coordinates of atom %d are not finite", infinite);
   return TT_OK;
 }
 

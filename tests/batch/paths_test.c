@@ -31,16 +31,28 @@ static void against_floyd_warshall(int atoms, int bonds, const uint16_t *bond_at
   free(out);
 }
 
+static void random_graph(random_source *r, int atoms, int bonds) {
+  uint16_t bond_atoms[2 * 400];
+  for (int k = 0; k < 2 * bonds; k++) bond_atoms[k] = (uint16_t)random_below(r, (uint32_t)atoms);
+  against_floyd_warshall(atoms, bonds, bond_atoms);
+}
+
 static void
 random_graphs(void **state) { // with few bonds: most are not connected; double bonds and loops occur
   (void)state;
   random_source r = {.key = 11};
-  for (int round = 0; round < 60; round++) {
-    uint16_t bond_atoms[2 * 80];
-    int atoms = 1 + (int)random_below(&r, 50), bonds = (int)random_below(&r, 80);
-    for (int k = 0; k < 2 * bonds; k++) bond_atoms[k] = (uint16_t)random_below(&r, (uint32_t)atoms);
-    against_floyd_warshall(atoms, bonds, bond_atoms);
-  }
+  for (int round = 0; round < 60; round++)
+    random_graph(&r, 1 + (int)random_below(&r, 50), (int)random_below(&r, 80));
+}
+
+// Up to 256 atoms the table is grown, beyond that it is searched: both sides of the limit, and graphs of one
+// row of the table less or more than a whole vector.
+static void random_graphs_of_both_kinds(void **state) {
+  (void)state;
+  random_source r = {.key = 12};
+  static const int atoms[] = {7, 8, 9, 15, 16, 17, 255, 256, 257, 300};
+  for (size_t k = 0; k < sizeof atoms / sizeof *atoms; k++)
+    for (int dense = 0; dense < 2; dense++) random_graph(&r, atoms[k], atoms[k] + (dense ? atoms[k] / 4 : 0));
 }
 
 static void long_chain_is_capped(void **state) {
@@ -67,6 +79,7 @@ static void wrong_bonds_are_errors(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(random_graphs),
+      cmocka_unit_test(random_graphs_of_both_kinds),
       cmocka_unit_test(long_chain_is_capped),
       cmocka_unit_test(wrong_bonds_are_errors),
   };
