@@ -16,6 +16,7 @@
 #include "core/philox.h"
 #include "core/progress.h"
 #include "store/canonical.h"
+#include "store/claim.h"
 #include "store/entries.h"
 
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
   uint64_t done;          // of this rank's
   tt_shard_entry *shards; // own ones, in order
   uint32_t shard_count;
-  bool made_folder;
+  tt_store_claim claim;
   tt_build_summary summary; // of this rank, until they are added up
   double begun;
 } build;
@@ -46,7 +47,7 @@ static tt_status take_record(build *b, uint32_t file, const tt_input_record *rec
   if (status == TT_ERR_DATA)
     return tt_rejects_add(&b->rejects, file, record->number, record->name, record->name_length,
                           tt_error_message());
-  uint64_t key = status == TT_OK ? tt_entry_key(c.smiles, b->options->seed) : 0;
+  uint64_t key = status == TT_OK ? tt_plan_key(c.smiles, b->options->seed) : 0;
   uint32_t entries = c.conformers ? c.conformers : 1;
   for (uint32_t k = 0; k < entries && status == TT_OK; k++)
     status = tt_entries_add(&b->entries, key, file, record->number, c.smiles,
@@ -124,18 +125,6 @@ static tt_status prepare_files(build *b) {
 // ---- between the passes
 // --------------------------------------------------------------------------------------
 
-// A function of the number of records alone. Small shards are no burden to the reader, and with 16 or more of
-// them some ranks can share the work; large stores get few enough files.
-static void make_plan(build *b, uint64_t records) {
-  uint64_t shards = b->options->shards;
-  if (!shards) shards = records / 128 < 16 ? records / 128 : records / 4096 > 16 ? records / 4096 : 16;
-  if (shards < 1) shards = 1;
-  if (shards > 90000) shards = 90000;
-  double fraction = b->options->valid_fraction, valid = ceil((double)records * fraction / 4096);
-  b->plan =
-      (tt_shard_plan){{(uint32_t)shards, fraction > 0 ? (uint32_t)fmin(fmax(valid, 1), 9000) : 0}, fraction};
-}
-
 static tt_status sum(const tt_comm *comm, uint64_t *values, int count) {
   uint64_t *all;
   tt_status status = tt_alloc(&all, (size_t)count * (size_t)comm->size, sizeof *all, "sums over the ranks");
@@ -154,7 +143,7 @@ static bool same_molecule(const tt_entry *a, const tt_entry *b) {
 static tt_status share_work(build *b) {
   uint64_t records = b->entries.count;
   TT_TRY(sum(b->comm, &records, 1));
-  make_plan(b, records);
+  b->plan = tt_shard_plan_make(records, b->options->valid_fraction, b->options->shards);
   TT_TRY(tt_entries_share(b->comm, &b->plan, &b->entries));
   TT_TRY(tt_comm_agree(b->comm, tt_entries_sort(&b->plan, &b->entries, &b->jobs)));
   for (uint64_t k = 0; k < b->entries.count; k++)
@@ -193,21 +182,9 @@ static tt_status clear_folder(const char *folder) {
   return status;
 }
 
-static tt_status check_no_store(const char *folder) {
-  char path[PATH_MAX];
-  if (snprintf(path, sizeof path, "%s/manifest.json", folder) >= (int)sizeof path - 300)
-    return tt_fail(TT_ERR_IO, "the path %.60s... is too long", folder);
-  if (!tt_file_exists(path)) return TT_OK;
-  return tt_fail(TT_ERR_ARGUMENT,
-                 "%s already holds a store, which is never overwritten; name another folder with "
-                 "--out, or remove that one",
-                 folder);
-}
-
 static tt_status prepare_folder(build *b) {
   if (b->comm->rank != 0) return TT_OK;
-  b->made_folder = !tt_file_exists(b->options->folder);
-  TT_TRY(tt_make_directories(b->options->folder));
+  TT_TRY(tt_store_claim_take(&b->claim, b->options->folder));
   return clear_folder(b->options->folder);
 }
 
@@ -216,7 +193,7 @@ static tt_status remove_results(const build *b, tt_status status) {
   snprintf(message, sizeof message, "%s", tt_error_message());
   if (b->comm->rank == 0) {
     clear_folder(b->options->folder);
-    if (b->made_folder) rmdir(b->options->folder);
+    if (b->claim.made_folder) rmdir(b->options->folder);
   }
   return tt_fail(status, "%s", message);
 }
@@ -402,7 +379,6 @@ static tt_status run(build *b) {
   const tt_comm *comm = b->comm;
   if (!tt_chem_toolkit()) // the absent chem room words the message
     return tt_comm_agree(comm, tt_chem_canonical("C", 1, &b->options->recipe, &(char *){NULL}));
-  TT_TRY(tt_comm_agree(comm, comm->rank == 0 ? check_no_store(b->options->folder) : TT_OK));
   TT_TRY(tt_comm_agree(comm, prepare_files(b)));
   TT_TRY(tt_comm_agree(comm, read_files(b)));
   TT_TRY(share_work(b));
@@ -431,9 +407,10 @@ static tt_status run(build *b) {
 }
 
 tt_status tt_store_build(const tt_comm *comm, const tt_build_options *options, tt_build_summary *summary) {
-  build b = {.comm = comm, .options = options, .begun = tt_now()};
+  build b = {.comm = comm, .options = options, .begun = tt_now(), .claim = TT_STORE_NO_CLAIM};
   tt_status status = run(&b);
   *summary = b.summary;
+  tt_store_claim_release(&b.claim);
   tt_entries_free(&b.entries);
   tt_rejects_free(&b.rejects);
   free(b.files), free(b.paths), free(b.jobs), free(b.shards);

@@ -2,10 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "core/memory.h"
-#include "core/philox.h"
 
 tt_status tt_entries_add(tt_entry_list *list, uint64_t key, uint32_t file, uint64_t number,
                          const char *smiles, const float *coordinates, uint32_t atoms) {
@@ -26,22 +24,6 @@ tt_status tt_entries_add(tt_entry_list *list, uint64_t key, uint32_t file, uint6
 void tt_entries_free(tt_entry_list *list) {
   free(list->bytes);
   *list = (tt_entry_list){0};
-}
-
-uint64_t tt_entry_key(const char *smiles, uint64_t seed) {
-  return XXH3_64bits_withSeed(smiles, strlen(smiles), seed);
-}
-
-tt_split tt_plan_split(const tt_shard_plan *plan, uint64_t key) {
-  // other bits than those that choose the shard and the order in it
-  double u = (double)(tt_mix64(key ^ 0x76616c6964u) >> 11) * 0x1p-53;
-  return plan->shards[TT_VALID] && u < plan->valid_fraction ? TT_VALID : TT_TRAIN;
-}
-
-uint32_t tt_plan_shard(const tt_shard_plan *plan, uint64_t key) {
-  tt_split split = tt_plan_split(plan, key);
-  uint32_t within = (uint32_t)(((key >> 32) * plan->shards[split]) >> 32);
-  return split == TT_VALID ? plan->shards[TT_TRAIN] + within : within;
 }
 
 static const tt_entry *entry_at(const tt_entry_list *list, size_t at) {

@@ -7,7 +7,7 @@
 
 #include "comm/comm.h"
 #include "core/status.h"
-#include "store/store.h"
+#include "store/plan.h"
 
 // Followed by its coordinates (atoms, 3) and its SMILES with a terminating 0. No pointers: ranks exchange the
 // bytes.
@@ -37,17 +37,6 @@ typedef struct {
 tt_status tt_entries_add(tt_entry_list *list, uint64_t key, uint32_t file, uint64_t number,
                          const char *smiles, const float *coordinates, uint32_t atoms);
 void tt_entries_free(tt_entry_list *list);
-
-// Which shard an entry belongs to: a function of its key, so of its SMILES and the seed. Shards are numbered
-// with those of the training split first.
-typedef struct {
-  uint32_t shards[2]; // of each tt_split
-  double valid_fraction;
-} tt_shard_plan;
-
-uint64_t tt_entry_key(const char *smiles, uint64_t seed);
-tt_split tt_plan_split(const tt_shard_plan *plan, uint64_t key);
-uint32_t tt_plan_shard(const tt_shard_plan *plan, uint64_t key);
 
 // Collective. Sends every entry to the rank that makes its shard: shard % ranks. Replaces *list, which keeps
 // nothing of what it had.

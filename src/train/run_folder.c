@@ -2,18 +2,15 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "core/clock.h"
 #include "core/file.h"
+#include "core/lock.h"
 #include "train/runlog.h"
 
 static bool folder_is_empty(const char *path) {
@@ -82,16 +79,7 @@ tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, c
 }
 
 tt_status tt_run_folder_lock(const char *folder, int *lock) {
-  if (*lock >= 0) return TT_OK;
-  *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (*lock < 0) return tt_fail(TT_ERR_IO, "cannot open the folder %s: %s", folder, strerror(errno));
-  for (double begun = tt_now();;) {
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return TT_OK; // else: no locks there
-    if (tt_now() - begun > 5) break;
-    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-  }
-  return tt_fail(TT_ERR_IO, "another job is writing to %s: wait until it ends, or choose another --out",
-                 folder);
+  return *lock >= 0 ? TT_OK : tt_folder_lock(folder, lock);
 }
 
 // A run that was stopped before its first checkpoint was written starts again, over its log. A log that tells
