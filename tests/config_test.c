@@ -85,6 +85,7 @@ static void defaults_are_the_papers(void **state) {
   assert_int_equal(c.model.scaling_length, TT_SCALING_MOLECULE);
   assert_string_equal(c.data.store, "");
   assert_int_equal(c.data.read_ahead, 2);
+  assert_int_equal(c.data.bad_chunks, TT_BAD_STOP);
   assert_int_equal(c.data.max_atoms, 256);
   assert_int_equal(c.data.noise, TT_NOISE_NORMAL);
   assert_true(c.data.mask_probability == 0.15 && c.data.noise_scale == 0.2 && c.data.noise_probability == 1);

@@ -23,6 +23,9 @@ typedef enum { TT_RECOMPUTE_NONE, TT_RECOMPUTE_PAIR } tt_recompute;
 // Who writes a checkpoint: every rank its own part by plain writes, all ranks together through HDF5, or what
 // fits the file system.
 typedef enum { TT_WRITER_AUTO, TT_WRITER_DIRECT, TT_WRITER_COLLECTIVE } tt_checkpoint_writer;
+// What becomes of a training chunk that cannot be read: the run stops, or its molecules are replaced by its
+// lane's next ones.
+typedef enum { TT_BAD_STOP, TT_BAD_SKIP } tt_bad_chunks;
 typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } tt_schedule;
 
 typedef struct {
@@ -41,6 +44,7 @@ typedef struct {
   char *store;                      // folder of the store; "" when it is to come from --store
   int lanes;                        // data lanes; fix the order of the data for ever
   int read_ahead;                   // chunks a lane has ready beyond the one in use (2)
+  tt_bad_chunks bad_chunks;         // "stop" (default) | "skip"
   int max_atoms;                    // molecules with more atoms are an error (256)
   double mask_probability;          // fraction of atoms whose token is masked (0.15)
   tt_noise noise;                   // coordinate noise: "normal" (paper) | "uniform" (released code) | ...

@@ -9,6 +9,7 @@ static const char *const noises[] = {"normal", "uniform", "truncated_normal", "n
 static const char *const recomputes[] = {"none", "pair", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const writers[] = {"auto", "direct", "collective", NULL};
+static const char *const bad_chunks[] = {"stop", "skip", NULL};
 static const char *const schedules[] = {"linear", "constant", "cooldown", NULL};
 
 #define AT(group, field) #group, #field, .offset = offsetof(tt_config, group.field)
@@ -37,6 +38,8 @@ const tt_config_key tt_config_keys[] = {
     {AT(data, store), .type = TT_KEY_TEXT, .help = "folder of the store"},
     {AT(data, lanes), INT(1, 65536), .help = "data lanes"},
     {AT(data, read_ahead), INT(0, 1024), .help = "chunks read ahead in each lane"},
+    {AT(data, bad_chunks), CHOICE(bad_chunks),
+     .help = "what becomes of a training chunk that cannot be read"},
     {AT(data, max_atoms), INT(1, 509), .help = "most atoms a molecule may have"},
     {AT(data, mask_probability), REAL(0, 1), .help = "fraction of atoms whose token is masked"},
     {AT(data, noise), CHOICE(noises), .help = "distribution of the coordinate noise"},

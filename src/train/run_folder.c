@@ -32,9 +32,10 @@ tt_status tt_run_folder_check_empty(const char *folder) {
 }
 
 static bool may_differ(const char *line) {
-  static const char *const free_keys[] = {
-      "store",           "read_ahead",        "recompute",           "log_every", "checkpoint_every",
-      "checkpoint_keep", "checkpoint_writer", "replica_check_every", "tensor"};
+  static const char *const free_keys[] = {"store",           "read_ahead",        "bad_chunks",
+                                          "recompute",       "log_every",         "checkpoint_every",
+                                          "checkpoint_keep", "checkpoint_writer", "replica_check_every",
+                                          "tensor"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
     size_t m = strlen(free_keys[f]);
@@ -43,17 +44,25 @@ static bool may_differ(const char *line) {
   return false;
 }
 
+static size_t next_line(const char *text, size_t at) {
+  at += strcspn(text + at, "\n");
+  return at + (text[at] == '\n');
+}
+
+static size_t pass_free_lines(const char *text, size_t at) {
+  while (text[at] && may_differ(text + at)) at = next_line(text, at);
+  return at;
+}
+
 // Finds the first line in which two resolved configurations differ, other than in what may change between
-// runs: its place in each.
+// runs (and may be missing: an older program had fewer keys): its place in each.
 static bool find_difference(const char *a, const char *b, size_t *at_a, size_t *at_b) {
-  for (*at_a = *at_b = 0; a[*at_a] || b[*at_b];) {
-    const char *x = a + *at_a, *y = b + *at_b;
-    size_t n = strcspn(x, "\n"), k = strcspn(y, "\n");
-    if ((n != k || strncmp(x, y, n) != 0) && !may_differ(y)) return true;
-    *at_a += n + (x[n] == '\n');
-    *at_b += k + (y[k] == '\n');
+  for (*at_a = *at_b = 0;; *at_a = next_line(a, *at_a), *at_b = next_line(b, *at_b)) {
+    *at_a = pass_free_lines(a, *at_a), *at_b = pass_free_lines(b, *at_b);
+    if (!a[*at_a] && !b[*at_b]) return false;
+    size_t n = strcspn(a + *at_a, "\n"), k = strcspn(b + *at_b, "\n");
+    if (n != k || strncmp(a + *at_a, b + *at_b, n) != 0) return true;
   }
-  return false;
 }
 
 tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, const tt_progress_state *then,
