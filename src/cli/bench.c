@@ -29,6 +29,7 @@ static const char help[] =
     "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
     "  --json                 one JSON object instead of a table\n"
     "\n"
+    "'twotrack bench loader --help': how fast molecules come from a store.\n"
     "'twotrack bench ops --help': every operation of the backends, checked and timed.\n";
 
 typedef struct {
@@ -87,8 +88,9 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
     }
   }
   if (optind + 2 != argc || strcmp(argv[optind], "step") != 0)
-    return tt_fail(TT_ERR_ARGUMENT,
-                   "bench: say 'step' and one configuration file, or 'ops'; see 'twotrack bench --help'");
+    return tt_fail(
+        TT_ERR_ARGUMENT,
+        "bench: say 'step' and one configuration file, or 'loader', or 'ops'; see 'twotrack bench --help'");
   a->config.path = argv[optind + 1];
   return TT_OK;
 }
@@ -193,6 +195,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
 int tt_cli_bench(int argc, char **argv) {
   tt_cpu_startup(argv - 1); // the whole command line, program first
   if (argc > 1 && strcmp(argv[1], "ops") == 0) return tt_cli_bench_ops(argc - 1, argv + 1);
+  if (argc > 1 && strcmp(argv[1], "loader") == 0) return tt_cli_bench_loader(argc - 1, argv + 1);
   tt_comm comm;
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a;

@@ -19,6 +19,7 @@ tt_status tt_cli_load(const tt_cli_configuration *c, tt_config *config) {
   }
   if (c->without_store) return TT_OK;
   if (!config->data.store || !*config->data.store)
-    return tt_fail(TT_ERR_CONFIG, "%s names no store: set data.store or give --store DIR", c->path);
+    return tt_fail(TT_ERR_CONFIG, "%s names no store: set data.store or give --store DIR",
+                   c->path ? c->path : "the configuration");
   return TT_OK;
 }

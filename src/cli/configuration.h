@@ -9,7 +9,7 @@
 enum { TT_CLI_MAX_SETS = 256 };
 
 typedef struct {
-  const char *path, *store; // CONFIG; --store DIR or NULL
+  const char *path, *store; // CONFIG, or NULL: all defaults; --store DIR or NULL
   const char *sets[TT_CLI_MAX_SETS];
   int set_count;
   bool without_store; // none need be named

@@ -102,10 +102,10 @@ typedef struct {
 // The paper's defaults. Release with tt_config_free.
 tt_status tt_config_defaults(tt_config *config);
 
-// Reads `path`, applies the `count` overrides ("group.key=value", as after --set) in order, resolves the
-// preset (explicit keys win over it) and checks every value and their relations. On failure TT_ERR_IO (no
-// such file) or TT_ERR_CONFIG with file, line, key and the nearest valid key in the message; *config is then
-// empty.
+// Reads `path` (NULL: nothing, so what is not overridden has its default), applies the `count` overrides
+// ("group.key=value", as after --set) in order, resolves the preset (explicit keys win over it) and checks
+// every value and their relations. On failure TT_ERR_IO (no such file) or TT_ERR_CONFIG with file, line, key
+// and the nearest valid key in the message; *config is then empty.
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int count);
 
 // The fully resolved configuration as libconfig text (reads back to the same values); free() it.

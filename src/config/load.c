@@ -149,10 +149,10 @@ static tt_status apply_preset(tt_config *config, const tt_config_source *source)
 }
 
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int count) {
-  tt_config_source source = {.path = path};
+  tt_config_source source = {.path = path ? path : "the configuration"};
   tt_status status;
   TT_TRY_GOTO(status, tt_config_defaults(config), failed);
-  TT_TRY_GOTO(status, apply_file(config, &source), failed);
+  if (path) TT_TRY_GOTO(status, apply_file(config, &source), failed);
   for (int i = 0; i < count; i++) TT_TRY_GOTO(status, apply_override(config, &source, overrides[i]), failed);
   TT_TRY_GOTO(status, apply_preset(config, &source), failed);
   TT_TRY_GOTO(status, tt_config_check(config, &source), failed);
