@@ -85,12 +85,12 @@ static json_t *tensors_to_json(const tt_checkpoint_info *info) {
 static json_t *info_to_json(const options *o, const tt_checkpoint_info *info) {
   const tt_progress_state *s = &info->state;
   json_t *object = json_pack(
-      "{s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:i, s:b, s:s, s:s, s:s}", "file", o->path, "step",
+      "{s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:i, s:b, s:s, s:s, s:I, s:s}", "file", o->path, "step",
       (json_int_t)s->step, "samples", (json_int_t)s->samples, "atoms", (json_int_t)s->atoms, "pairs",
       (json_int_t)s->pairs, "flops_executed", tt_runlog_number(s->flops_executed), "flops_reference",
       tt_runlog_number(s->flops_reference), "parameters", (json_int_t)info->parameters.total, "tensors",
       info->parameters.count, "moments", info->has_moments, "store_digest", s->store_digest, "digest",
-      info->digest.text, "config", s->config);
+      info->digest.text, "skipped_chunks", (json_int_t)s->skipped.count, "config", s->config);
   if (object && o->tensors) json_object_set_new(object, "tensor_list", tensors_to_json(info));
   return object;
 }
@@ -132,6 +132,7 @@ static int print_info(const options *o) {
     printf("parameters  %" PRId64 " in %d tensors, %s optimizer moments\n", info.parameters.total,
            info.parameters.count, info.has_moments ? "with" : "without");
     printf("store       %s\n", *s->store_digest ? s->store_digest : "unknown");
+    if (s->skipped.count) printf("skipped     %zu chunks that could not be read\n", s->skipped.count);
     printf("digest      %s\n", info.digest.text);
     if (o->tensors) print_tensors(&info);
   }

@@ -39,6 +39,13 @@ tt_status tt_lane_cuts_add(tt_lane_cuts *cuts, tt_lane_cut cut) {
   return TT_OK;
 }
 
+tt_status tt_lane_cuts_copy(tt_lane_cuts *to, const tt_lane_cuts *from) {
+  TT_TRY(tt_reserve(&to->cuts, &to->room_, from->count, sizeof *to->cuts, "the chunks skipped"));
+  if (from->count) memcpy(to->cuts, from->cuts, from->count * sizeof *to->cuts);
+  to->count = from->count;
+  return TT_OK;
+}
+
 void tt_lane_cuts_free(tt_lane_cuts *cuts) {
   free(cuts->cuts);
   *cuts = (tt_lane_cuts){0};

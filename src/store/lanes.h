@@ -75,6 +75,8 @@ void tt_lane_cut_here(tt_lane_cursor *cursor, tt_lane_cut *made);
 // another number of records the smaller number stays (a chunk that had been read in part and cannot be any
 // more). TT_ERR_ARGUMENT unless kept < TT_CHUNK and reserved is 0; TT_ERR_MEMORY.
 tt_status tt_lane_cuts_add(tt_lane_cuts *cuts, tt_lane_cut cut);
+// Makes `to` (anything, or zeroed) equal to `from`. TT_ERR_MEMORY.
+tt_status tt_lane_cuts_copy(tt_lane_cuts *to, const tt_lane_cuts *from);
 void tt_lane_cuts_free(tt_lane_cuts *cuts);
 const tt_lane_cut *tt_lane_cuts_at(const tt_lane_cuts *cuts, uint64_t position); // NULL: not cut
 

@@ -6,6 +6,7 @@
 #include "core/digest.h"
 #include "core/status.h"
 #include "model/parameters.h"
+#include "store/lanes.h"
 
 // What a run has to remember besides its tensors.
 typedef struct {
@@ -16,7 +17,11 @@ typedef struct {
   char store_digest[33];                  // of the store trained on ("" unknown)
   float means[TT_GAUSSIANS]; // centres of the Gaussian kernel: those of imported weights are rounded
   char *config;              // resolved configuration text; owned
+  tt_lane_cuts skipped;      // chunks that could not be read, before sample `samples`; owned
 } tt_progress_state;
+
+// Releases what the state owns.
+void tt_progress_state_free(tt_progress_state *state);
 
 // What a checkpoint says of itself; its model need not be known.
 typedef struct {
@@ -29,7 +34,8 @@ typedef struct {
   int64_t *at;        // byte in the file where each of these tensors begins
   tt_digest buffer_digest; // of se3_invariant_kernel.gaussian.mean
   int64_t buffer_at;
-  size_t room; // private to writing: bytes that the structure takes, once they are known; 0 before
+  int64_t skipped_at; // of the list of skipped chunks; only when there are any
+  size_t room;        // private to writing: bytes that the structure takes, once they are known; 0 before
 } tt_checkpoint_info;
 
 // Writes a file of weights only: a flat array of one rank that holds them whole. Called by one process.

@@ -51,7 +51,7 @@ static tt_status read_structure(const char *path, const tt_checkpoint_share *sha
   if (status == TT_OK) {
     fill(t, share, &info);
     *state = info.state;
-    info.state.config = NULL;
+    info.state.config = NULL, info.state.skipped = (tt_lane_cuts){0};
   }
   tt_checkpoint_info_free(&info);
   return status;
@@ -76,15 +76,29 @@ static tt_status compare(const char *path, const tt_checkpoint_share *share, con
   return TT_OK;
 }
 
+// Rank 0's state, all but the text of the configuration, which only rank 0 has.
+static tt_status share_state(const tt_comm *ranks, tt_progress_state *state) {
+  char *config = state->config; // pointers mean nothing to the others
+  tt_lane_cuts skipped = state->skipped;
+  TT_TRY(tt_comm_broadcast(ranks, state, sizeof *state, 0));
+  size_t count = state->skipped.count;
+  state->config = config, state->skipped = skipped;
+  tt_status status = TT_OK;
+  if (ranks->rank != 0 && count)
+    status = tt_reserve(&state->skipped.cuts, &state->skipped.room_, count, sizeof(tt_lane_cut),
+                        "the chunks skipped");
+  TT_TRY(tt_comm_agree_quietly(ranks, status));
+  state->skipped.count = count;
+  return tt_comm_broadcast(ranks, state->skipped.cuts, count * sizeof(tt_lane_cut), 0);
+}
+
 static tt_status load(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share, table *t,
                       tt_progress_state *state) {
   tt_comm_count_as(ranks, TT_TRAFFIC_OTHER);
   tt_status status = table_make(t, share);
   if (status == TT_OK && ranks->rank == 0) status = read_structure(path, share, t, state);
   TT_TRY(tt_comm_agree_quietly(ranks, status));
-  char *config = state->config; // NULL but on rank 0, whose pointer means nothing to the others
-  TT_TRY(tt_comm_broadcast(ranks, state, sizeof *state, 0));
-  state->config = config;
+  TT_TRY(share_state(ranks, state));
   TT_TRY(tt_comm_broadcast(ranks, t->at, (size_t)t->tensors * sizeof *t->at, 0));
   TT_TRY(tt_comm_broadcast(ranks, t->stored, (size_t)t->tensors * sizeof *t->stored, 0));
   TT_TRY(tt_comm_agree_quietly(ranks, read_own(path, share, t)));
@@ -102,6 +116,6 @@ tt_status tt_checkpoint_load(const tt_comm *ranks, const char *path, const tt_ch
   if (status == TT_OK && state)
     *state = read;
   else
-    free(read.config);
+    tt_progress_state_free(&read);
   return status;
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const tt_checkpoint_sections[TT_CHECKPOINT_SECTIONS] = {"weights", "moment1", "moment2"};
@@ -24,6 +25,7 @@ tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sectio
   tt_digest_add(all, line, (size_t)n);
   n = snprintf(line, sizeof line, "step %" PRId64 "\nsamples %" PRIu64 "\n", state->step, state->samples);
   tt_digest_add(all, line, (size_t)n);
+  tt_checkpoint_digest_skipped(all, &state->skipped);
   return tt_digest_end(all);
 }
 
@@ -37,6 +39,7 @@ tt_digest tt_checkpoint_state_digest(const tt_progress_state *state) {
                    state->flops_reference, state->store_digest);
   tt_digest_add(all, text, (size_t)n);
   if (state->config) tt_digest_add(all, state->config, strlen(state->config));
+  tt_checkpoint_digest_skipped(all, &state->skipped);
   return tt_digest_end(all);
 }
 
@@ -50,6 +53,12 @@ void tt_checkpoint_numbers(tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS]) 
       {"flops_reference", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, offsetof(tt_progress_state, flops_reference)},
   };
   memcpy(numbers, all, sizeof all);
+}
+
+void tt_progress_state_free(tt_progress_state *state) {
+  free(state->config);
+  state->config = NULL;
+  tt_lane_cuts_free(&state->skipped);
 }
 
 void tt_h5_silence(void) {

@@ -27,8 +27,8 @@ struct tt_saver {
   bool pending;
   char path[PATH_MAX], temporary[PATH_MAX];
   tt_checkpoint_info info; // rank 0: of the pending file
-  int64_t file_bytes;      // rank 0: as laid out for texts of these lengths; 0 before
-  size_t config_length, store_length;
+  int64_t file_bytes;      // rank 0: as laid out for these lengths; 0 before
+  size_t config_length, store_length, skipped;
   tt_save_report report;
   double begun;
 };
@@ -70,8 +70,7 @@ tt_status tt_saver_create(tt_saver **saver, const tt_comm *ranks, const tt_check
 // The pending save is over, whatever became of it.
 static void end(tt_saver *s, bool remove_file) {
   if (remove_file && leader(s)) tt_file_abandon(s->temporary);
-  free(s->info.state.config);
-  s->info.state.config = NULL;
+  tt_progress_state_free(&s->info.state);
   s->pending = false;
 }
 
@@ -93,19 +92,24 @@ bool tt_saver_pending(const tt_saver *s) {
 
 // All files of a run are laid out alike.
 static tt_status lay_out(tt_saver *s) {
-  size_t config = strlen(s->info.state.config), store = strlen(s->info.state.store_digest);
-  if (s->file_bytes && config == s->config_length && store == s->store_length) return TT_OK;
+  size_t config = strlen(s->info.state.config), store = strlen(s->info.state.store_digest),
+         skipped = s->info.state.skipped.count;
+  if (s->file_bytes && config == s->config_length && store == s->store_length && skipped == s->skipped)
+    return TT_OK;
   s->info.room = 0;
   TT_TRY(tt_checkpoint_lay_out(s->path, &s->info, &s->file_bytes));
-  s->config_length = config, s->store_length = store;
+  s->config_length = config, s->store_length = store, s->skipped = skipped;
   return TT_OK;
 }
 
 static tt_status make_file(tt_saver *s, const tt_progress_state *state) {
   s->info.state = *state;
+  s->info.state.skipped = (tt_lane_cuts){0};
   s->info.state.config = strdup(state->config ? state->config : "");
-  if (!s->info.state.config) return tt_fail(TT_ERR_MEMORY, "out of memory saving %s", s->path);
-  tt_status status = lay_out(s);
+  tt_status status =
+      s->info.state.config ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory saving %s", s->path);
+  if (status == TT_OK) status = tt_lane_cuts_copy(&s->info.state.skipped, &state->skipped);
+  if (status == TT_OK) status = lay_out(s);
   if (status == TT_OK)
     status = tt_checkpoint_create(s->path, s->file_bytes, s->temporary, sizeof s->temporary);
   s->report.bytes = s->file_bytes;

@@ -104,9 +104,9 @@ void tt_trainer_free(tt_trainer *t) {
   tt_work_free(&t->work);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
-  void *all[] = {t->weights, t->blocks,  t->next_block, t->squares,
-                 t->moment1, t->moment2, t->decayed,    t->state.config};
+  void *all[] = {t->weights, t->blocks, t->next_block, t->squares, t->moment1, t->moment2, t->decayed};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
+  tt_progress_state_free(&t->state);
   *t = (tt_trainer){0};
 }
 
@@ -122,7 +122,7 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   tt_checkpoint_share share = tt_trainer_share(t);
   tt_progress_state state;
   TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
-  free(t->state.config);
+  tt_progress_state_free(&t->state);
   t->state = state;
   tt_model_set_means(t->model, t->state.means);
   return TT_OK;
@@ -133,7 +133,7 @@ tt_status tt_trainer_load_weights(tt_trainer *t, const char *path) {
   share.moment1 = share.moment2 = NULL;
   tt_progress_state state;
   TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
-  free(state.config);
+  tt_progress_state_free(&state);
   // the weights have been trained with these
   memcpy(t->state.means, state.means, sizeof state.means);
   tt_model_set_means(t->model, t->state.means);

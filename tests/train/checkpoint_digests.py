@@ -23,7 +23,7 @@ def digest(values):
 
 
 with h5py.File(sys.argv[1], "r") as f:
-    tensors = {f"{section}/{name}": f[section][name] for section in f for name in f[section]}
+    tensors = {f"{section}/{name}": f[section][name] for section in f if section != "skipped" for name in f[section]}
     broken = [name for name, t in tensors.items() if digest(t[()]) != t.attrs["digest"].decode()]
 for name in broken:
     print("broken:", name)

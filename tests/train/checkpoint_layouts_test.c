@@ -122,8 +122,11 @@ static void assert_values(const side *s) {
   assert_int_equal(wrong, 0);
 }
 
+static tt_lane_cut cuts[] = {{12, 200, 0}, {1ull << 40, 0, 0}, {1ull << 41, 3, 0}};
+
 static tt_progress_state progress(void) {
-  return (tt_progress_state){.step = 77,
+  return (tt_progress_state){.skipped = {cuts, 3, 3},
+                             .step = 77,
                              .samples = 1234,
                              .flops_executed = 5e20,
                              .means = {0.5f, 3},
@@ -139,6 +142,7 @@ static tt_status save(side *s, tt_checkpoint_writer writer, const char *path, in
   tt_status status = tt_saver_create(&saver, &s->ranks, &s->share, writer, folder);
   for (int k = 0; k < times && status == TT_OK; k++) {
     fill(s);
+    state.skipped.count = k + 1 < times ? 1 : 3; // another one each time, as the list grows
     status = tt_saver_begin(saver, path, &state);
     scribble(s);
     if (status == TT_OK) assert_true(tt_saver_pending(saver));
@@ -199,7 +203,9 @@ static void every_layout_reads_it(void **state) {
         assert_string_equal(read.config, progress().config);
       else
         assert_null(read.config);
-      free(read.config);
+      assert_int_equal(read.skipped.count, 3);
+      assert_memory_equal(read.skipped.cuts, cuts, sizeof cuts);
+      tt_progress_state_free(&read);
     }
     side_free(&s);
   }

@@ -43,6 +43,7 @@ static tt_shards shards = {.count = 1, .list = &shard};
 static char run[64], path[128], other[128];
 static float *weights, *moment1, *moment2, *read1, *read2, *read3;
 static tt_progress_state progress;
+static tt_lane_cut cuts[] = {{3, 0, 0}, {1000, 255, 0}, {UINT64_MAX - 9, 17, 0}};
 
 static float *numbers(uint32_t kind) {
   float *x = malloc((size_t)model.total * sizeof *x);
@@ -76,6 +77,7 @@ static int prepare(void **state) {
                                  .flops_executed = 1.1e22,
                                  .flops_reference = 3.3e22,
                                  .config = strdup("train: { seed = 1; }\n# \xc3\x85ngstr\xc3\xb6m\n")};
+  progress.skipped = (tt_lane_cuts){cuts, 3, 3};
   strcpy(progress.store_digest, "0123456789abcdef0123456789abcdef");
   for (int k = 0; k < TT_GAUSSIANS; k++) progress.means[k] = (float)k / 14; // not the usual ones
   return 0;
@@ -142,6 +144,9 @@ static void assert_same_state(const tt_progress_state *a) {
   assert_true(a->flops_executed == progress.flops_executed && a->flops_reference == progress.flops_reference);
   assert_string_equal(a->store_digest, progress.store_digest);
   assert_string_equal(a->config, progress.config);
+  assert_int_equal(a->skipped.count, progress.skipped.count);
+  for (size_t k = 0; k < progress.skipped.count; k++)
+    assert_memory_equal(&a->skipped.cuts[k], &cuts[k], sizeof *cuts);
 }
 
 static void assert_message_has(const char *part) {
@@ -157,11 +162,57 @@ static void round_trip(void **state) {
   assert_true(same(read1, weights) && same(read2, moment1) && same(read3, moment2));
   assert_same_state(&s);
   assert_memory_equal(s.means, progress.means, sizeof s.means);
-  free(s.config);
+  tt_progress_state_free(&s);
   memset(read1, 0, 4);
   assert_int_equal(read_from(path, read1, NULL, NULL, NULL), TT_OK);
   assert_true(same(read1, weights));
   assert_int_equal(write_to(path), TT_OK); // replaces
+}
+
+static int64_t schema_of(const char *file) {
+  int64_t version = 0;
+  hid_t f = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT), a = H5Aopen(f, "schema_version", H5P_DEFAULT);
+  assert_true(H5Aread(a, H5T_NATIVE_INT64, &version) >= 0);
+  H5Aclose(a), H5Fclose(f);
+  return version;
+}
+
+// Only a file with a list is of the version that has one, so that older programs refuse those and read the
+// others.
+static void the_version_tells_of_skipped_chunks(void **state) {
+  (void)state;
+  for (size_t count = 0; count < 4; count++) {
+    progress.skipped.count = count;
+    assert_int_equal(write_to(path), TT_OK);
+    assert_int_equal(schema_of(path), count ? 3 : 2);
+    tt_progress_state s;
+    assert_int_equal(read_from(path, read1, read2, read3, &s), TT_OK);
+    assert_true(same(read1, weights) && same(read2, moment1) && same(read3, moment2));
+    assert_same_state(&s);
+    tt_progress_state_free(&s);
+    if (count == 0) continue;
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, "skipped", H5P_DEFAULT);
+    uint64_t rows[3][2] = {{0}};
+    assert_true(H5Dread(set, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) >= 0);
+    H5Dclose(set), H5Fclose(file);
+    for (size_t k = 0; k < count; k++)
+      assert_true(rows[k][0] == cuts[k].position && rows[k][1] == cuts[k].kept);
+  }
+}
+
+// A list that no program wrote under a digest that is right.
+static void impossible_lists_are_found(void **state) {
+  (void)state;
+  static const tt_lane_cut wrong[][2] = {
+      {{5, 0, 0}, {5, 1, 0}}, {{6, 0, 0}, {5, 0, 0}}, {{5, 0, 0}, {6, 256, 0}}, {{5, 0, 1}, {6, 0, 0}}};
+  for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+    tt_lane_cut list_of_2[2] = {wrong[k][0], wrong[k][1]};
+    progress.skipped = (tt_lane_cuts){list_of_2, 2, 2};
+    assert_int_equal(write_to(path), TT_OK);
+    progress.skipped = (tt_lane_cuts){cuts, 3, 3};
+    assert_int_equal(read_from(path, read1, NULL, NULL, NULL), TT_ERR_CORRUPT);
+    assert_message_has("list of skipped chunks is not what was written");
+  }
 }
 
 static void bytes_depend_on_the_contents_only(void **state) {
@@ -228,7 +279,9 @@ static void digest_is_of_the_contents(void **state) {
   *bits ^= 1;
   progress.samples++;
   assert_string_not_equal(digest_of(weights, moment1, moment2).text, all.text);
-  progress.samples--, progress.flops_executed++; // how it was computed does not count
+  progress.samples--, cuts[1].kept--;
+  assert_string_not_equal(digest_of(weights, moment1, moment2).text, all.text);
+  cuts[1].kept++, progress.flops_executed++; // how it was computed does not count
   assert_string_equal(digest_of(weights, moment1, moment2).text, all.text);
 }
 
@@ -300,7 +353,7 @@ static bool finds_damage(void) {
   if (status == TT_OK) {
     assert_true(same(read1, weights) && same(read2, moment1) && same(read3, moment2));
     assert_same_state(&s);
-    free(s.config);
+    tt_progress_state_free(&s);
     return false;
   }
   assert_true(status == TT_ERR_CORRUPT || status == TT_ERR_FORMAT);
@@ -606,6 +659,8 @@ static void the_command_tells(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(round_trip),
+      TEST(the_version_tells_of_skipped_chunks),
+      TEST(impossible_lists_are_found),
       TEST(bytes_depend_on_the_contents_only),
       TEST(digest_is_of_the_contents),
       TEST(other_models_are_named),
