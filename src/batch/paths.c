@@ -9,21 +9,16 @@
 
 enum {
   MAX_HOPS = 508,
-  SMALL = 256, // atoms up to which the table is grown: work and memory for it go with atoms squared
-  LANES = 8,   // rows of the table are padded to whole vectors
+  SMALL = 128, // atoms up to which the table is grown, on the stack: 32 kB
+  LANES = 8,   // its rows are padded to whole vectors
 };
 
 static size_t padded(size_t atoms) {
   return (atoms + LANES - 1) / LANES * LANES;
 }
 
-// Memory: first the table of a small graph, then (atoms + 1) offsets, the neighbours, the queue.
-static size_t table_bytes(size_t atoms) {
-  return atoms <= SMALL ? atoms * padded(atoms) * sizeof(int16_t) : 0;
-}
-
-size_t tt_paths_memory(size_t atoms, size_t bonds) {
-  return table_bytes(atoms) + (atoms + 1) * sizeof(uint32_t) + (2 * bonds + atoms) * sizeof(uint16_t);
+size_t tt_paths_memory(size_t atoms, size_t bonds) { // offsets, neighbours, queue
+  return (atoms + 1) * sizeof(uint32_t) + (2 * bonds + atoms) * sizeof(uint16_t);
 }
 
 // Neighbours of atom a: neighbour[offset[a]] .. neighbour[offset[a + 1] - 1]; `earlier`: only those before a.
@@ -56,8 +51,8 @@ static inline void shorten(int16_t *to, const int16_t *from, int more, size_t wi
 // atoms.
 static void grow(int atoms, int bonds, const uint16_t *bond_atoms, uint16_t *out, void *memory) {
   size_t n = (size_t)atoms, width = padded(n);
-  int16_t *table = memory;
-  uint32_t *offset = (uint32_t *)(void *)((char *)memory + table_bytes(n));
+  int16_t table[SMALL * SMALL]; // hot from one molecule to the next, as the samples' own memory is not
+  uint32_t *offset = memory;
   uint16_t *neighbour = (uint16_t *)(offset + n + 1);
   list_neighbours(atoms, bonds, bond_atoms, true, offset, neighbour);
   for (size_t k = 0; k < n * width; k++) table[k] = TT_PATH_UNREACHABLE;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Bytes of memory, aligned to 16, that tt_paths_find needs.
+// Bytes of memory, aligned to 4, that tt_paths_find needs.
 size_t tt_paths_memory(size_t atoms, size_t bonds);
 
 // tt_shortest_paths with the caller's memory; bond_atoms must be in range. 1 to 65,535 atoms.

@@ -45,12 +45,12 @@ random_graphs(void **state) { // with few bonds: most are not connected; double 
     random_graph(&r, 1 + (int)random_below(&r, 50), (int)random_below(&r, 80));
 }
 
-// Up to 256 atoms the table is grown, beyond that it is searched: both sides of the limit, and graphs of one
+// Up to 128 atoms the table is grown, beyond that it is searched: both sides of the limit, and graphs of one
 // row of the table less or more than a whole vector.
 static void random_graphs_of_both_kinds(void **state) {
   (void)state;
   random_source r = {.key = 12};
-  static const int atoms[] = {7, 8, 9, 15, 16, 17, 255, 256, 257, 300};
+  static const int atoms[] = {7, 8, 9, 15, 16, 17, 127, 128, 129, 300};
   for (size_t k = 0; k < sizeof atoms / sizeof *atoms; k++)
     for (int dense = 0; dense < 2; dense++) random_graph(&r, atoms[k], atoms[k] + (dense ? atoms[k] / 4 : 0));
 }
