@@ -17,6 +17,7 @@
 #include "train/run_checkpoints.h"
 #include "train/run_folder.h"
 #include "train/runlog.h"
+#include "train/skipped.h"
 #include "train/trainer.h"
 
 typedef struct {
@@ -80,6 +81,14 @@ static tt_status load(run_state *r, char checkpoint[PATH_MAX]) {
     status =
         tt_run_folder_check_same(r->request->folder, checkpoint, &r->trainer.state, r->config_text, r->store);
   return tt_comm_agree(r->comm, status);
+}
+
+// A run that has left out chunks goes on in the order that this gave.
+static tt_status restore_order(run_state *r) {
+  const tt_lane_cuts *skipped = &r->trainer.state.skipped;
+  if (skipped->count == 0) return TT_OK;
+  tt_loader_free(r->loader);
+  return tt_loader_create(&r->loader, r->comm, r->store, r->config, tt_flops_cost, skipped);
 }
 
 static tt_status check_failures(const run_state *r) {
@@ -157,6 +166,7 @@ static tt_status one_step(run_state *r) {
   const tt_global_batch *batch;
   tt_update update;
   TT_TRY(tt_loader_batch(r->loader, r->trainer.state.step, &batch));
+  if (batch->skipped) TT_TRY(tt_comm_agree(r->comm, tt_skipped_note(&r->trainer, r->store, batch, r->log)));
   TT_TRY(tt_trainer_update(&r->trainer, batch, &update));
   int64_t step = r->trainer.state.step;
   if (k->replica_check_every > 0 && step % k->replica_check_every == 0) TT_TRY(check_replicas(r));
@@ -257,6 +267,7 @@ static tt_status run_all(run_state *r) {
   if (r->request->dry_run && !*checkpoint && !r->request->init_from) return check_failures(r);
   TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config)); // takes a while when the model is large
   TT_TRY(load(r, checkpoint));
+  TT_TRY(restore_order(r));
   TT_TRY(check_failures(r));
   if (r->request->dry_run) return TT_OK;
   TT_TRY(begin(r, checkpoint));
