@@ -68,12 +68,29 @@ def lane_records(seed, chunks, lanes, lane):
 
 # ---- records
 
+ATOM_BITS = (0, 7, 10, 14, 18, 22, 25, 28, 29, 30)  # field k: from bit k on, up to bit k + 1
+BOND_BITS = (0, 3, 6, 7)
+
+
+def unpacked(words, bits):
+    """Feature indices (rows, fields) from a shard's bit fields."""
+    words = words.astype(np.int64)
+    return np.stack([words >> low & (1 << high - low) - 1 for low, high in zip(bits, bits[1:])], axis=1)
+
+
+def record_starts(file):
+    """Rows of atoms, bonds and coordinates before each record of a shard, and all of them: (records + 1, 3)."""
+    atoms, bonds, conformers, _ = file["counts"][:].astype(np.int64).T
+    rows = np.stack([atoms, bonds, conformers * atoms], axis=1)
+    return np.concatenate([np.zeros((1, 3), np.int64), np.cumsum(rows, axis=0)])
+
 
 class Store:
     def __init__(self, folder, split="train"):
         with open(os.path.join(folder, "manifest.json"), encoding="utf-8") as file:
             entries = [s for s in json.load(file)["shards"] if s["split"] == split]
         self.files = [h5py.File(os.path.join(folder, s["file"])) for s in entries]
+        self.starts = [record_starts(f) for f in self.files]
         whole, tails = [], []
         for number, entry in enumerate(entries):
             records, cut = entry["records"], entry["records"] // CHUNK * CHUNK
@@ -91,13 +108,13 @@ class Store:
 
     def molecule(self, shard, k):
         f = self.files[shard]
-        rows = lambda name: slice(*(int(x) for x in f[name][k : k + 2]))
-        atoms, bonds, first = rows("atom_offset"), rows("bond_offset"), int(f["coordinate_offset"][k])
+        rows = [slice(int(first), int(end)) for first, end in zip(*self.starts[shard][k : k + 2])]
+        atoms, bonds, first = rows[0], rows[1], rows[2].start
         count = atoms.stop - atoms.start
         return {
-            "raw": f["atom_features"][atoms].astype(np.int64),
+            "raw": unpacked(f["atom_features"][atoms], ATOM_BITS),
             "bonds": f["bond_atoms"][bonds].astype(np.int64),
-            "bond_features": f["bond_features"][bonds].astype(np.int64),
+            "bond_features": unpacked(f["bond_features"][bonds], BOND_BITS),
             "position": f["coordinates"][first : first + count].astype(np.float32),  # its first conformer
         }
 

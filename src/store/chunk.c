@@ -25,37 +25,49 @@ static uint32_t holder(const uint64_t *before, uint32_t shards, uint64_t x) {
   return low;
 }
 
-// Appends records first .. first+count of chunk `block` of a shard.
-static tt_status append(tt_store *store, uint32_t shard, uint64_t block, uint32_t first, uint32_t count,
-                        uint32_t piece, tt_chunk *out) {
+// Part of a chunk: records first .. first+count of chunk `block` of a shard.
+typedef struct {
+  uint32_t shard, first, count;
+  uint64_t block;
+} piece;
+
+// The piece of chunk `chunk` that begins with its record number `at`. shard: of the piece before, if at > 0.
+static piece next_piece(const tt_store *store, tt_split split, uint64_t chunk, uint64_t at, uint32_t shard) {
+  uint32_t shards = store->manifest.count;
+  const uint64_t *whole = store->whole[split], *tail = store->tail[split];
+  if (chunk < whole[shards]) {
+    shard = holder(whole, shards, chunk);
+    return (piece){.shard = shard, .first = 0, .count = TT_CHUNK, .block = chunk - whole[shard]};
+  }
+  uint64_t start = (chunk - whole[shards]) * TT_CHUNK, first = start + at;
+  uint64_t end = tail[shards] - start > TT_CHUNK ? start + TT_CHUNK : tail[shards];
+  if (at == 0) shard = holder(tail, shards, first);
+  while (tail[shard + 1] <= first) shard++;
+  uint64_t stop = tail[shard + 1] < end ? tail[shard + 1] : end;
+  return (piece){.shard = shard,
+                 .first = (uint32_t)(first - tail[shard]),
+                 .count = (uint32_t)(stop - first),
+                 .block = store->manifest.entries[shard].records / TT_CHUNK};
+}
+
+static uint32_t chunk_records(const tt_store *store, tt_split split, uint64_t chunk) {
+  uint64_t left = tt_store_records(store, split) - chunk * TT_CHUNK;
+  return left < TT_CHUNK ? (uint32_t)left : TT_CHUNK;
+}
+
+static tt_status append(tt_store *store, const piece *p, tt_block *block, tt_chunk *out) {
   chunk_memory *memory = out->memory_;
   tt_open_shard *open;
   char path[PATH_MAX];
-  tt_store_path(store, shard, path);
-  TT_TRY(tt_store_use(store, shard, &open));
-  TT_TRY(tt_block_read(open, path, block, &memory->blocks[piece], memory->decoded));
-  memcpy(out->molecules + out->count, memory->decoded + first, count * sizeof *out->molecules);
-  out->count += count;
-  return TT_OK;
-}
-
-static tt_status read_tails(tt_store *store, tt_split split, uint64_t first, tt_chunk *out) {
-  const uint64_t *tail = store->tail[split];
-  uint32_t shards = store->manifest.count, piece = 0;
-  uint64_t end = tail[shards] - first > TT_CHUNK ? first + TT_CHUNK : tail[shards];
-  for (uint32_t s = holder(tail, shards, first); first < end; s++) {
-    uint64_t stop = tail[s + 1] < end ? tail[s + 1] : end;
-    if (stop == first) continue;
-    uint64_t block = store->manifest.entries[s].records / TT_CHUNK;
-    TT_TRY(append(store, s, block, (uint32_t)(first - tail[s]), (uint32_t)(stop - first), piece++, out));
-    first = stop;
-  }
+  tt_store_path(store, p->shard, path);
+  TT_TRY(tt_store_use(store, p->shard, &open));
+  TT_TRY(tt_block_read(open, path, p->block, block, memory->decoded));
+  memcpy(out->molecules + out->count, memory->decoded + p->first, p->count * sizeof *out->molecules);
+  out->count += p->count;
   return TT_OK;
 }
 
 tt_status tt_store_read_chunk(tt_store *store, tt_split split, uint64_t chunk, tt_chunk *out) {
-  uint32_t shards = store->manifest.count;
-  uint64_t whole = store->whole[split][shards];
   out->count = 0;
   if (chunk >= tt_store_chunks(store, split))
     return tt_fail(TT_ERR_ARGUMENT, "%s has no %s chunk %llu, only %llu", store->folder, tt_split_name(split),
@@ -64,16 +76,27 @@ tt_status tt_store_read_chunk(tt_store *store, tt_split split, uint64_t chunk, t
   chunk_memory *memory = out->memory_;
   out->chunk = chunk, out->molecules = memory->molecules, out->records = memory->records;
   for (uint32_t k = 0; k < TT_CHUNK; k++) memory->records[k] = chunk * TT_CHUNK + k;
-  tt_status status;
-  if (chunk < whole) {
-    uint32_t s = holder(store->whole[split], shards, chunk);
-    status = append(store, s, chunk - store->whole[split][s], 0, TT_CHUNK, 0, out);
-  } else {
-    status = read_tails(store, split, (chunk - whole) * TT_CHUNK, out);
+  uint32_t records = chunk_records(store, split, chunk), shard = 0;
+  tt_status status = TT_OK;
+  for (uint32_t k = 0; status == TT_OK && out->count < records; k++) {
+    piece p = next_piece(store, split, chunk, out->count, shard);
+    status = append(store, &p, &memory->blocks[k], out);
+    shard = p.shard;
   }
   if (status == TT_OK) return TT_OK;
   out->count = 0;
   return tt_fail_in(status, "cannot read %s chunk %llu", tt_split_name(split), (unsigned long long)chunk);
+}
+
+void tt_store_expect_chunk(tt_store *store, tt_split split, uint64_t chunk) {
+  if (chunk >= tt_store_chunks(store, split)) return;
+  uint32_t records = chunk_records(store, split, chunk), shard = 0;
+  for (uint32_t at = 0; at < records;) {
+    tt_open_shard *open;
+    piece p = next_piece(store, split, chunk, at, shard);
+    if (tt_store_use(store, p.shard, &open) == TT_OK) tt_block_expect(open, p.block);
+    at += p.count, shard = p.shard;
+  }
 }
 
 void tt_chunk_free(tt_chunk *chunk) {

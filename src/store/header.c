@@ -183,7 +183,7 @@ done:
   return status;
 }
 
-static tt_status expect_dataset(const char *path, hid_t file, tt_shard_layout *layout, tt_array array) {
+static tt_status expect_dataset(const char *path, hid_t file, const tt_shard_layout *layout, tt_array array) {
   const tt_array_kind *kind = tt_schema_array(array);
   tt_status status = TT_OK;
   hsize_t wanted[2], found[2] = {0, 0};
@@ -198,13 +198,8 @@ static tt_status expect_dataset(const char *path, hid_t file, tt_shard_layout *l
               H5Sget_simple_extent_dims(space, found, NULL) == rank && found[0] == wanted[0] &&
               (rank == 1 || found[1] == wanted[1]);
   haddr_t at = H5Dget_offset(dataset); // undefined for an empty or non-contiguous dataset
-  uint64_t bytes = layout->bytes[array];
-  if (bytes && (at == HADDR_UNDEF || at < TT_SHARD_HEADER || at > layout->file_bytes ||
-                bytes > layout->file_bytes - at))
-    same = false;
-  if (same)
-    layout->at[array] = bytes ? at : 0;
-  else
+  if (layout->bytes[array] && at != layout->at[array]) same = false;
+  if (!same)
     status = tt_fail(
         TT_ERR_FORMAT,
         "%s: the array %s has not the type, shape or place of the manifest's schema; " TT_SHARD_REMEDY, path,
@@ -217,7 +212,7 @@ done:
 }
 
 tt_status tt_header_check(const char *path, uint32_t number, const tt_store_info *info,
-                          tt_shard_layout *layout) {
+                          const tt_shard_layout *layout) {
   quiet();
   tt_status status = TT_OK;
   hid_t access = H5Pcreate(H5P_FILE_ACCESS), file = H5I_INVALID_HID;

@@ -11,15 +11,19 @@
 #include "store/schema.h"
 
 static const char format_name[] = "twotrack store";
+enum { MOST_SHARDS = 100000 }; // five digits in a file's name
 
-// The digest covers the canonical text (sorted keys, no spaces) of the manifest without the digest itself.
-static tt_status digest_of(json_t *manifest, tt_digest *digest) {
-  char *text = json_dumps(manifest, JSON_COMPACT | JSON_SORT_KEYS);
-  if (!text) return tt_fail(TT_ERR_MEMORY, "out of memory: the manifest's text");
-  *digest = tt_digest_of(text, strlen(text));
-  free(text);
-  return TT_OK;
-}
+// The file is JSON, with one shard a line: readable, and a line-wise diff of two stores says which shards
+// differ. Its layout is fixed, byte for byte:
+//   head    {, format, schema_version, chunk, build: a line each
+//   SHARDS  begins the list, then each shard's line, indented by two, with a comma behind all but the last
+//   one TAIL    ends the list and gives the digest of all bytes before TAIL
+// So a large store is read line by line, without a tree of it all in memory, and its digest costs one pass.
+#define SHARDS "\n \"shards\": ["
+#define TAIL "\n ],\n \"digest\": \"%s\"\n}\n"
+enum { TAIL_BYTES = sizeof TAIL - 3 + 32 }; // the digest for %s; no terminator
+
+static const char remedy[] = "restore it from a copy or build the store again";
 
 // ---- writing
 // --------------------------------------------------------------------------------------------------
@@ -41,38 +45,36 @@ static json_t *entry_to_json(const tt_shard_entry *e) {
                    "header_crc32c", header_crc, "index_crc32c", index_crc, "digest", e->digest);
 }
 
-static json_t *to_json(const tt_store_info *info, const tt_shard_entry *entries, uint32_t count) {
+static json_t *info_to_json(const tt_store_info *info) {
   char seed[24]; // as text: JSON numbers have no 64 unsigned bits everywhere
   snprintf(seed, sizeof seed, "%" PRIu64, info->seed);
-  json_t *shards = json_array();
-  for (uint32_t k = 0; k < count; k++) json_array_append_new(shards, entry_to_json(&entries[k]));
-  return json_pack("{s:s, s:i, s:i, s:{s:b, s:b, s:s, s:s, s:s}, s:o}", "format", format_name,
-                   "schema_version", TT_STORE_SCHEMA, "chunk", TT_CHUNK, "build", "hydrogens",
-                   (int)info->hydrogens, "coordinates_2d", (int)info->coordinates_2d, "seed", seed, "toolkit",
-                   info->toolkit, "recipe", info->recipe, "shards", shards);
+  return json_pack("{s:b, s:b, s:s, s:s, s:s}", "hydrogens", (int)info->hydrogens, "coordinates_2d",
+                   (int)info->coordinates_2d, "seed", seed, "toolkit", info->toolkit, "recipe", info->recipe);
 }
 
-// One shard a line: readable, and a line-wise diff of two stores says which shards differ.
-static tt_status write_text(FILE *out, json_t *manifest) {
-  static const char *const keys[] = {"build", "chunk", "digest", "format",
-                                     "schema_version"}; // and then "shards"
-  json_t *shard, *shards = json_object_get(manifest, "shards");
-  fprintf(out, "{\n");
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-    char *text = json_dumps(json_object_get(manifest, keys[i]), JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    if (!text) return tt_fail(TT_ERR_MEMORY, "out of memory: the manifest's text");
-    fprintf(out, " \"%s\": %s,\n", keys[i], text);
-    free(text);
+// Writes the object, which it takes, as one line's text.
+static tt_status put_object(FILE *out, const char *path, json_t *object) {
+  char *text = object ? json_dumps(object, JSON_SORT_KEYS) : NULL;
+  json_decref(object);
+  if (!text)
+    return tt_fail(TT_ERR_ARGUMENT, "%s: the toolkit or recipe is no UTF-8 text, or memory is out", path);
+  fputs(text, out);
+  free(text);
+  return TT_OK;
+}
+
+// All that comes before TAIL.
+static tt_status put_body(FILE *out, const char *path, const tt_store_info *info,
+                          const tt_shard_entry *entries, uint32_t count) {
+  fprintf(out,
+          "{\n \"format\": \"%s\",\n \"schema_version\": %d,\n \"chunk\": %d,\n \"build\": ", format_name,
+          TT_STORE_SCHEMA, TT_CHUNK);
+  TT_TRY(put_object(out, path, info_to_json(info)));
+  fputs("," SHARDS, out);
+  for (uint32_t k = 0; k < count; k++) {
+    fputs(k ? ",\n  " : "\n  ", out);
+    TT_TRY(put_object(out, path, entry_to_json(&entries[k])));
   }
-  size_t k;
-  fprintf(out, " \"shards\": [");
-  json_array_foreach(shards, k, shard) {
-    char *text = json_dumps(shard, JSON_SORT_KEYS);
-    if (!text) return tt_fail(TT_ERR_MEMORY, "out of memory: the manifest's text");
-    fprintf(out, "%s\n  %s", k ? "," : "", text);
-    free(text);
-  }
-  fprintf(out, "\n ]\n}\n");
   return TT_OK;
 }
 
@@ -84,38 +86,34 @@ tt_status tt_manifest_write(const char *folder, const tt_store_info *info, const
   for (uint32_t k = 0; k < count; k++) {
     char file[sizeof entries->file];
     snprintf(file, sizeof file, "shard-%05u.h5", k);
-    if (k > 99999 || strcmp(file, entries[k].file) != 0)
+    if (k >= MOST_SHARDS || strcmp(file, entries[k].file) != 0)
       return tt_fail(TT_ERR_ARGUMENT, "%s: entry %u is %.31s; shards are numbered 0, 1, 2 ... 99999", path, k,
                      entries[k].file);
   }
-  json_t *manifest = to_json(info, entries, count);
-  if (!manifest)
-    return tt_fail(TT_ERR_ARGUMENT, "%s: the toolkit or recipe is no UTF-8 text, or memory is out", path);
-  tt_digest digest;
   char *text = NULL;
   size_t bytes = 0;
   FILE *out = open_memstream(&text, &bytes);
-  tt_status status =
-      out ? digest_of(manifest, &digest) : tt_fail(TT_ERR_MEMORY, "out of memory: the manifest");
-  if (status == TT_OK && json_object_set_new(manifest, "digest", json_string(digest.text)) != 0)
-    status = tt_fail(TT_ERR_MEMORY, "out of memory: the manifest");
-  if (status == TT_OK) status = write_text(out, manifest);
-  if (out && fclose(out) != 0 && status == TT_OK)
+  if (!out) return tt_fail(TT_ERR_MEMORY, "out of memory: the manifest");
+  tt_status status = put_body(out, path, info, entries, count);
+  if (fflush(out) == 0) fprintf(out, TAIL, tt_digest_of(text, bytes).text); // the stream keeps text and bytes
+  if ((ferror(out) | fclose(out)) && status == TT_OK)
     status = tt_fail(TT_ERR_MEMORY, "out of memory: the manifest");
   if (status == TT_OK) status = tt_file_replace(path, text, bytes);
   free(text);
-  json_decref(manifest);
   return status;
 }
 
 // ---- reading
 // --------------------------------------------------------------------------------------------------
 
-static bool get_number(const json_t *object, const char *key, uint64_t *value) {
-  const json_t *number = json_object_get(object, key);
+static bool is_number(const json_t *number, uint64_t *value) {
   if (!json_is_integer(number) || json_integer_value(number) < 0) return false;
   *value = (uint64_t)json_integer_value(number);
   return true;
+}
+
+static bool get_number(const json_t *object, const char *key, uint64_t *value) {
+  return is_number(json_object_get(object, key), value);
 }
 
 static bool get_text(const json_t *object, const char *key, char *text, size_t size) {
@@ -147,7 +145,7 @@ static bool entry_from_json(const json_t *object, uint32_t number, tt_shard_entr
   e->split = strcmp(split, "valid") == 0 ? TT_VALID : TT_TRAIN;
   e->header_bytes = (uint32_t)header_bytes;
   for (int k = 0; k < TT_LENGTH_BINS; k++)
-    e->lengths[k] = (uint64_t)json_integer_value(json_array_get(lengths, (size_t)k));
+    if (!is_number(json_array_get(lengths, (size_t)k), &e->lengths[k])) return false;
   return strcmp(split, tt_split_name(e->split)) == 0;
 }
 
@@ -162,43 +160,89 @@ static bool info_from_json(const json_t *build, tt_store_info *info) {
          get_text(build, "recipe", info->recipe, sizeof info->recipe);
 }
 
-static tt_status from_json(const char *path, json_t *root, tt_manifest *manifest) {
-  static const char remedy[] = "restore it from a copy or build the store again";
-  const char *format = json_string_value(json_object_get(root, "format"));
+// The head as one object: what stands before SHARDS, its last comma made a closing brace. NULL when that is
+// no JSON, with the reason in *error.
+static json_t *head_object(char *text, const char *shards, json_error_t *error) {
+  size_t bytes = shards ? (size_t)(shards - text) : 0;
+  *error = (json_error_t){.line = 1, .text = "it does not begin as a manifest does"};
+  if (bytes < 2) return NULL;
+  text[bytes - 1] = '}';
+  return json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
+}
+
+// Whether the file is what it was written as. Digest: of the text before TAIL.
+static bool is_whole(const char *text, size_t bytes, tt_digest *digest) {
+  char tail[TAIL_BYTES + 1];
+  if (bytes < TAIL_BYTES) return false;
+  *digest = tt_digest_of(text, bytes - TAIL_BYTES);
+  snprintf(tail, sizeof tail, TAIL, digest->text);
+  return memcmp(text + bytes - TAIL_BYTES, tail, TAIL_BYTES) == 0;
+}
+
+// What the head says, before anything else is believed: another program's file or another version is told
+// from a damaged one.
+static tt_status check_head(const char *path, const json_t *head, const json_error_t *error, bool whole) {
+  if (!head)
+    return tt_fail(TT_ERR_CORRUPT, "%s, line %d: %s; it is damaged or no manifest of a twotrack store; %s",
+                   path, error->line, error->text, remedy);
+  const char *format = json_string_value(json_object_get(head, "format"));
   if (!format || strcmp(format, format_name) != 0)
     return tt_fail(TT_ERR_FORMAT, "%s is not the manifest of a twotrack store", path);
-  uint64_t version = 0, chunk = 0;
-  get_number(root, "schema_version", &version);
+  uint64_t version = 0;
+  get_number(head, "schema_version", &version);
   if (version != TT_STORE_SCHEMA)
     return tt_fail(TT_ERR_FORMAT,
                    "%s has schema version %llu, this program reads version %d; build the store again, "
                    "or use the version of twotrack that made it",
                    path, (unsigned long long)version, TT_STORE_SCHEMA);
-  if (!get_text(root, "digest", manifest->digest.text, sizeof manifest->digest.text))
-    return tt_fail(TT_ERR_CORRUPT, "%s has no digest: it is damaged; %s", path, remedy);
-  json_object_del(root, "digest");
-  tt_digest found;
-  TT_TRY(digest_of(root, &found));
-  if (strcmp(found.text, manifest->digest.text) != 0)
+  if (!whole)
     return tt_fail(TT_ERR_CORRUPT, "%s does not match its own digest: it is damaged or was edited; %s", path,
                    remedy);
-
-  const json_t *shards = json_object_get(root, "shards");
-  size_t count = json_array_size(shards);
-  if (!get_number(root, "chunk", &chunk) || chunk != TT_CHUNK || !json_is_array(shards) || count > 100000 ||
-      !info_from_json(json_object_get(root, "build"), &manifest->info))
-    return tt_fail(TT_ERR_FORMAT, "%s lacks fields of schema version %d; %s", path, TT_STORE_SCHEMA, remedy);
-  TT_TRY(tt_alloc(&manifest->entries, count, sizeof *manifest->entries, "the manifest of a store"));
-  manifest->count = (uint32_t)count;
-  for (uint32_t k = 0; k < count; k++) {
-    tt_shard_layout layout;
-    if (!entry_from_json(json_array_get(shards, k), k, &manifest->entries[k]))
-      return tt_fail(TT_ERR_FORMAT, "%s: the entry of shard %u is not as schema version %d has it; %s", path,
-                     k, TT_STORE_SCHEMA, remedy);
-    if (tt_schema_layout(&manifest->entries[k], manifest->info.coordinates_2d, &layout) != TT_OK)
-      return tt_fail_in(TT_ERR_FORMAT, "%s", path);
-  }
   return TT_OK;
+}
+
+// Reads the shards' lines from `line` (behind SHARDS) to `end`, the line feed of TAIL.
+static tt_status read_shards(const char *path, const char *line, const char *end, tt_manifest *manifest) {
+  uint64_t count = 0;
+  for (const char *p = line; p < end; p++) count += *p == '\n';
+  if (count > MOST_SHARDS)
+    return tt_fail(TT_ERR_FORMAT, "%s names %llu shards, more than 100,000; %s", path,
+                   (unsigned long long)count, remedy);
+  TT_TRY(tt_alloc(&manifest->entries, count, sizeof *manifest->entries, "the manifest of a store"));
+  for (; manifest->count < count; manifest->count++) {
+    const char *next = memchr(line + 1, '\n', (size_t)(end - line) - 1);
+    if (!next) next = end;
+    size_t bytes = (size_t)(next - line) - (next < end); // without the comma
+    tt_shard_entry *entry = &manifest->entries[manifest->count];
+    tt_shard_layout layout;
+    json_t *object = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, NULL);
+    bool read = entry_from_json(object, manifest->count, entry) && (next == end || next[-1] == ',');
+    json_decref(object);
+    if (!read)
+      return tt_fail(TT_ERR_FORMAT, "%s: the entry of shard %u is not as schema version %d has it; %s", path,
+                     manifest->count, TT_STORE_SCHEMA, remedy);
+    if (tt_schema_layout(entry, manifest->info.coordinates_2d, &layout) != TT_OK)
+      return tt_fail_in(TT_ERR_FORMAT, "%s", path);
+    line = next;
+  }
+  return line == end ? TT_OK
+                     : tt_fail(TT_ERR_FORMAT, "%s: its list of shards has not one a line; %s", path, remedy);
+}
+
+static tt_status parse(const char *path, char *text, size_t bytes, tt_manifest *manifest) {
+  const char *shards = strstr(text, SHARDS);
+  bool whole = is_whole(text, bytes, &manifest->digest);
+  json_error_t error;
+  json_t *head = head_object(text, shards, &error);
+  tt_status status = check_head(path, head, &error, whole);
+  uint64_t chunk = 0;
+  if (status == TT_OK && (!get_number(head, "chunk", &chunk) || chunk != TT_CHUNK ||
+                          !info_from_json(json_object_get(head, "build"), &manifest->info)))
+    status =
+        tt_fail(TT_ERR_FORMAT, "%s lacks fields of schema version %d; %s", path, TT_STORE_SCHEMA, remedy);
+  json_decref(head);
+  TT_TRY(status);
+  return read_shards(path, shards + sizeof SHARDS - 1, text + bytes - TAIL_BYTES, manifest);
 }
 
 tt_status tt_manifest_read(const char *folder, tt_manifest *manifest) {
@@ -218,14 +262,8 @@ tt_status tt_manifest_read(const char *folder, tt_manifest *manifest) {
             ? "a store has its manifest written last: did its build finish, and is this the right folder?"
             : "the folder is not there");
   }
-  json_error_t error;
-  json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+  status = parse(path, text, bytes, manifest);
   free(text);
-  if (!root)
-    return tt_fail(TT_ERR_CORRUPT, "%s, line %d: %s; restore it from a copy or build the store again", path,
-                   error.line, error.text);
-  status = from_json(path, root, manifest);
-  json_decref(root);
   if (status != TT_OK) free(manifest->entries), manifest->entries = NULL;
   return status;
 }

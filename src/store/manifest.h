@@ -9,7 +9,7 @@ typedef struct {
   tt_store_info info;
   tt_shard_entry *entries; // (count)
   uint32_t count;
-  tt_digest digest; // of everything else in the manifest
+  tt_digest digest; // of everything before it in the file
 } tt_manifest;
 
 // Reads and checks folder/manifest.json. Errors as tt_store_open's. free(entries) when done.

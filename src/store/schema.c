@@ -3,24 +3,23 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "store/features.h"
+
 // Arrays go to the file as they lie in memory.
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the store's reader and writer need a little-endian machine");
 
 static const tt_array_kind kinds[TT_ARRAYS] = {
-    [TT_ATOM_OFFSET] = {"atom_offset", TT_U64, 1},
-    [TT_BOND_OFFSET] = {"bond_offset", TT_U64, 1},
-    [TT_CONFORMER_OFFSET] = {"conformer_offset", TT_U64, 1},
-    [TT_COORDINATE_OFFSET] = {"coordinate_offset", TT_U64, 1},
-    [TT_SMILES_OFFSET] = {"smiles_offset", TT_U64, 1},
-    [TT_ATOM_FEATURE] = {"atom_features", TT_U8, TT_ATOM_FEATURES},
+    [TT_COUNTS] = {"counts", TT_U16, TT_COUNT_COLUMNS},
+    [TT_ATOM_FEATURE] = {"atom_features", TT_U32, 1},
     [TT_BOND_ATOM] = {"bond_atoms", TT_U16, 2},
-    [TT_BOND_FEATURE] = {"bond_features", TT_U8, TT_BOND_FEATURES},
+    [TT_BOND_FEATURE] = {"bond_features", TT_U8, 1},
     [TT_COORDINATE] = {"coordinates", TT_F32, 3},
     [TT_SMILES] = {"smiles", TT_U8, 1},
     [TT_KEY] = {"key", TT_U64, 1},
     [TT_SCAFFOLD] = {"scaffold", TT_U64, 1},
     [TT_COORDINATE_2D] = {"coordinates_2d", TT_F32, 3},
+    [TT_CHUNK_START] = {"chunk_start", TT_U64, TT_STARTS},
     [TT_INDEX] = {"crc32c", TT_U32, TT_COORDINATE_2D},
 };
 
@@ -44,8 +43,8 @@ uint32_t tt_schema_chunk_records(uint64_t records, uint64_t chunk) {
 
 tt_status tt_schema_layout(const tt_shard_entry *entry, bool coordinates_2d, tt_shard_layout *layout) {
   enum { LIMIT = 46 }; // bits of any count: keeps sums of sizes, over all shards too, far from overflow
-  uint64_t counts[] = {entry->records, entry->conformers,      entry->atoms,
-                       entry->bonds,   entry->coordinate_rows, entry->smiles_bytes};
+  uint64_t counts[] = {entry->records,         entry->conformers,   entry->atoms, entry->bonds,
+                       entry->coordinate_rows, entry->smiles_bytes, entry->pairs};
   for (unsigned k = 0; k < sizeof counts / sizeof *counts; k++)
     if (counts[k] >> LIMIT) return tt_fail(TT_ERR_FORMAT, "%.31s: its counts are impossible", entry->file);
 
@@ -55,11 +54,11 @@ tt_status tt_schema_layout(const tt_shard_entry *entry, bool coordinates_2d, tt_
   uint64_t at = TT_SHARD_HEADER;
   for (int a = 0; a < TT_ARRAYS; a++) {
     uint64_t rows = entry->records, columns = kinds[a].columns;
-    if (a < TT_OFFSET_TABLES) rows = entry->records + 1;
     if (a == TT_ATOM_FEATURE || a == TT_COORDINATE_2D) rows = entry->atoms;
     if (a == TT_BOND_ATOM || a == TT_BOND_FEATURE) rows = entry->bonds;
     if (a == TT_COORDINATE) rows = entry->coordinate_rows;
     if (a == TT_SMILES) rows = entry->smiles_bytes;
+    if (a == TT_CHUNK_START) rows = layout->chunks + 1;
     if (a == TT_INDEX) rows = layout->chunks, columns = layout->checked;
     layout->present[a] = a != TT_COORDINATE_2D || coordinates_2d;
     if (!layout->present[a]) continue;
@@ -73,9 +72,23 @@ tt_status tt_schema_layout(const tt_shard_entry *entry, bool coordinates_2d, tt_
   return TT_OK;
 }
 
-// Sizes of OGB's feature tables, each with its last entry "misc" where the table has one.
-static const uint8_t atom_table[TT_ATOM_FEATURES] = {119, 7, 12, 12, 10, 6, 6, 2, 2};
-static const uint8_t bond_table[TT_BOND_FEATURES] = {5, 6, 2};
+void tt_schema_span(const tt_shard_layout *layout, const uint64_t (*starts)[TT_STARTS], tt_array array,
+                    uint64_t chunk, uint64_t *first, uint64_t *rows) {
+  static const int8_t column[TT_CHUNK_ARRAYS] = {
+      [TT_COUNTS] = -1,
+      [TT_ATOM_FEATURE] = TT_START_ATOM,
+      [TT_BOND_ATOM] = TT_START_BOND,
+      [TT_BOND_FEATURE] = TT_START_BOND,
+      [TT_COORDINATE] = TT_START_COORDINATE,
+      [TT_SMILES] = TT_START_SMILES,
+      [TT_KEY] = -1,
+      [TT_SCAFFOLD] = -1,
+      [TT_COORDINATE_2D] = TT_START_ATOM,
+  };
+  int k = column[array];
+  *first = k < 0 ? chunk * TT_CHUNK : starts[chunk][k];
+  *rows = k < 0 ? tt_schema_chunk_records(layout->rows[TT_KEY], chunk) : starts[chunk + 1][k] - *first;
+}
 
 static bool finite_all(const float *x, uint64_t n) {
   for (uint64_t i = 0; i < n; i++)
@@ -83,21 +96,24 @@ static bool finite_all(const float *x, uint64_t n) {
   return true;
 }
 
-const char *tt_molecule_fault(const tt_molecule *m, bool coordinates_2d) {
+static const char *count_fault(const tt_molecule *m) {
   if (m->atoms < 1) return "it has no atoms";
-  if (m->atoms > 65536) return "it has more than 65,536 atoms";
   if (m->conformers < 1) return "it has no conformer";
-  for (uint32_t i = 0; i < m->atoms; i++)
-    for (int k = 0; k < TT_ATOM_FEATURES; k++)
-      if (m->atom_features[i * TT_ATOM_FEATURES + k] >= atom_table[k])
-        return "an atom feature is outside its table";
+  if (m->atoms > TT_COUNT_MOST) return "it has more than 65,535 atoms";
+  if (m->bonds > TT_COUNT_MOST) return "it has more than 65,535 bonds";
+  if (m->conformers > TT_COUNT_MOST) return "it has more than 65,535 conformers";
+  if (m->smiles_length > TT_COUNT_MOST) return "its SMILES has more than 65,535 bytes";
+  return NULL;
+}
+
+const char *tt_molecule_fault(const tt_molecule *m, bool coordinates_2d) {
+  const char *fault = count_fault(m);
+  if (!fault) fault = tt_features_fault(m->atom_features, m->atoms, m->bond_features, m->bonds);
+  if (fault) return fault;
   for (uint32_t i = 0; i < m->bonds; i++) {
     uint16_t a = m->bond_atoms[2 * (uint64_t)i], b = m->bond_atoms[2 * (uint64_t)i + 1];
     if (a >= m->atoms || b >= m->atoms) return "a bond ends at an atom that is not there";
     if (a == b) return "a bond joins an atom to itself";
-    for (int k = 0; k < TT_BOND_FEATURES; k++)
-      if (m->bond_features[(uint64_t)i * TT_BOND_FEATURES + k] >= bond_table[k])
-        return "a bond feature is outside its table";
   }
   if (!finite_all(m->coordinates, 3ull * m->conformers * m->atoms)) return "a coordinate is not finite";
   if (coordinates_2d) {

@@ -9,7 +9,6 @@
 
 #include "core/crc32c.h"
 #include "core/memory.h"
-#include "store/header.h"
 #include "store/reader.h"
 
 void tt_store_path(const tt_store *store, uint32_t shard, char path[PATH_MAX]) {
@@ -32,31 +31,58 @@ tt_status tt_read_at(int fd, const char *path, void *data, uint64_t bytes, uint6
   return TT_OK;
 }
 
-static void shut(tt_open_shard *open) {
+void tt_shard_shut(tt_open_shard *open) {
   if (open->fd >= 0) close(open->fd);
-  free(open->index);
-  open->fd = -1, open->index = NULL;
+  free(open->starts);
+  open->fd = -1, open->starts = NULL, open->crcs = NULL;
 }
 
 void tt_store_forget(tt_store *store, uint32_t shard) {
   for (int k = 0; k < TT_OPEN_SHARDS; k++)
-    if (store->open[k].fd >= 0 && store->open[k].shard == shard) shut(&store->open[k]);
+    if (store->open[k].fd >= 0 && store->open[k].shard == shard) tt_shard_shut(&store->open[k]);
   store->checked[shard] = false;
 }
 
-// The HDF5 library may crash on damaged metadata, so it sees only a header whose CRC is right.
-static tt_status check_header(tt_store *store, const char *path, tt_open_shard *open) {
-  const tt_shard_entry *entry = &store->manifest.entries[open->shard];
+// Reading needs nothing of the header, but a shard of another store or a damaged one is best refused at once.
+static tt_status check_header(const tt_store *store, const char *path, const tt_open_shard *open) {
   char header[TT_SHARD_HEADER];
   TT_TRY(tt_read_at(open->fd, path, header, sizeof header, 0));
-  if (tt_crc32c(0, header, sizeof header) != entry->header_crc)
+  if (tt_crc32c(0, header, sizeof header) != store->manifest.entries[open->shard].header_crc)
     return tt_fail(TT_ERR_CORRUPT,
                    "%s: its header is not the one in the manifest: the file is damaged or of another "
                    "store; " TT_SHARD_REMEDY,
                    path);
-  TT_TRY(tt_header_check(path, open->shard, &store->manifest.info, &open->layout));
-  for (int a = 0; a < TT_ARRAYS; a++) store->places[a][open->shard] = open->layout.at[a];
-  store->checked[open->shard] = true;
+  return TT_OK;
+}
+
+// The chunk starts begin at 0, never fall and end at the arrays' lengths, so that every chunk lies in its
+// arrays. (A right CRC says that the writer meant them, not that the writer was right.)
+static bool starts_sound(const tt_open_shard *open) {
+  static const tt_array target[TT_STARTS] = {TT_ATOM_FEATURE, TT_BOND_ATOM, TT_COORDINATE, TT_SMILES};
+  const tt_shard_layout *layout = &open->layout;
+  for (int k = 0; k < TT_STARTS; k++) {
+    if (open->starts[0][k] != 0 || open->starts[layout->chunks][k] != layout->rows[target[k]]) return false;
+    for (uint64_t c = 0; c < layout->chunks; c++)
+      if (open->starts[c + 1][k] < open->starts[c][k]) return false;
+  }
+  return true;
+}
+
+// Chunk starts and index: neighbours in the file, read as one piece under one CRC.
+static tt_status read_index(const tt_store *store, const char *path, tt_open_shard *open) {
+  const tt_shard_layout *layout = &open->layout;
+  uint64_t bytes = layout->bytes[TT_CHUNK_START] + layout->bytes[TT_INDEX];
+  TT_TRY(tt_alloc(&open->starts, bytes, 1, "the checksums of a shard"));
+  open->crcs = (const uint32_t *)(const void *)(open->starts + layout->rows[TT_CHUNK_START]);
+  TT_TRY(tt_read_at(open->fd, path, open->starts, bytes, layout->at[TT_CHUNK_START]));
+  if (tt_crc32c(0, open->starts, bytes) != store->manifest.entries[open->shard].index_crc)
+    return tt_fail(
+        TT_ERR_CORRUPT,
+        "%s: its table of chunks and checksums is not the one in the manifest: the file is damaged "
+        "or of another store; " TT_SHARD_REMEDY,
+        path);
+  if (!starts_sound(open))
+    return tt_fail(TT_ERR_CORRUPT, "%s: its chunk starts are impossible; " TT_SHARD_REMEDY, path);
   return TT_OK;
 }
 
@@ -97,17 +123,8 @@ static tt_status open_shard(tt_store *store, const char *path, tt_open_shard *op
         "is damaged; " TT_SHARD_REMEDY,
         path, (unsigned long long)entry->bytes, (unsigned long long)open->layout.file_bytes);
   if (!store->checked[open->shard]) TT_TRY(check_header(store, path, open));
-  for (int a = 0; a < TT_ARRAYS; a++) open->layout.at[a] = store->places[a][open->shard];
-
-  uint64_t bytes = open->layout.bytes[TT_INDEX];
-  TT_TRY(tt_alloc(&open->index, bytes, 1, "the checksums of a shard"));
-  TT_TRY(tt_read_at(open->fd, path, open->index, bytes, open->layout.at[TT_INDEX]));
-  if (tt_crc32c(0, open->index, bytes) != entry->index_crc)
-    return tt_fail(TT_ERR_CORRUPT,
-                   "%s: its table of checksums is not the one in the manifest: the file is damaged or of "
-                   "another store; " TT_SHARD_REMEDY,
-                   path);
-  return TT_OK;
+  store->checked[open->shard] = true;
+  return read_index(store, path, open);
 }
 
 tt_status tt_store_use(tt_store *store, uint32_t shard, tt_open_shard **open) {
@@ -122,13 +139,13 @@ tt_status tt_store_use(tt_store *store, uint32_t shard, tt_open_shard **open) {
     if (o->fd < 0) o->used = 0;
     if (o->used < oldest->used) oldest = o;
   }
-  shut(oldest);
+  tt_shard_shut(oldest);
   char path[PATH_MAX];
   tt_store_path(store, shard, path);
   oldest->shard = shard;
   tt_status status = open_shard(store, path, oldest);
   if (status != TT_OK) {
-    shut(oldest);
+    tt_shard_shut(oldest);
     return status;
   }
   oldest->used = ++store->clock;

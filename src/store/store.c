@@ -27,8 +27,6 @@ static tt_status fill(tt_store *store, const char *folder) {
   if (snprintf(store->folder, sizeof store->folder, "%s", folder) >= (int)sizeof store->folder - 32)
     return tt_fail(TT_ERR_IO, "the path %.60s... is too long", folder);
   TT_TRY(tt_manifest_read(folder, &store->manifest));
-  for (int a = 0; a < TT_ARRAYS; a++)
-    TT_TRY(tt_alloc(&store->places[a], store->manifest.count, sizeof(uint64_t), "the shards of a store"));
   TT_TRY(tt_alloc(&store->checked, store->manifest.count, sizeof(bool), "the shards of a store"));
   return map_chunks(store);
 }
@@ -49,9 +47,7 @@ tt_status tt_store_open(tt_store **out, const char *folder) {
 
 void tt_store_close(tt_store *store) {
   if (!store) return;
-  if (store->checked)
-    for (uint32_t s = 0; s < store->manifest.count; s++) tt_store_forget(store, s);
-  for (int a = 0; a < TT_ARRAYS; a++) free(store->places[a]);
+  for (int k = 0; k < TT_OPEN_SHARDS; k++) tt_shard_shut(&store->open[k]);
   for (int split = 0; split < 2; split++) free(store->whole[split]), free(store->tail[split]);
   free(store->checked);
   free(store->manifest.entries);

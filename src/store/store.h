@@ -8,7 +8,7 @@
 #include "chem/molecule.h"
 #include "core/status.h"
 
-enum { TT_CHUNK = 256, TT_STORE_SCHEMA = 1 };
+enum { TT_CHUNK = 256, TT_STORE_SCHEMA = 2 };
 
 typedef enum { TT_TRAIN = 0, TT_VALID = 1 } tt_split;
 
@@ -35,15 +35,15 @@ typedef struct {
   uint64_t shortest, longest; // atoms of the smallest and the largest molecule; 0, 0 when empty
   uint64_t lengths[TT_LENGTH_BINS];
   uint32_t header_bytes, header_crc; // all bytes before the first array (HDF5's own), and their CRC-32C
-  uint32_t index_crc;                // CRC-32C of the shard's index dataset
-  char digest[33];                   // of all arrays' bytes, in schema order
+  uint32_t index_crc;                // CRC-32C of the shard's last two datasets: chunk starts and index
+  char digest[33];                   // of all arrays' bytes but the index, in schema order
 } tt_shard_entry;
 
 // Writes one shard of `count` molecules, in the order given, as folder/shard-NNNNN.h5 (temporary file, then
 // rename) and fills *entry for the manifest. Deterministic: the same molecules give the same bytes. Uses HDF5
-// serially. A molecule needs at least one atom and one conformer, at most 65,536 atoms, and finite
-// coordinates. count may be 0. Errors: TT_ERR_DATA (names the molecule), TT_ERR_IO (disk full: nothing left
-// under the final name), TT_ERR_MEMORY.
+// serially. A molecule needs at least one atom and one conformer, at most 65,535 each of atoms, bonds,
+// conformers and SMILES bytes, and finite coordinates. count may be 0. Errors: TT_ERR_DATA (names the
+// molecule), TT_ERR_IO (disk full: nothing left under the final name), TT_ERR_MEMORY.
 tt_status tt_shard_write(const char *folder, uint32_t number, tt_split split, const tt_store_info *info,
                          const tt_molecule *molecules, uint64_t count, tt_shard_entry *entry);
 
@@ -90,12 +90,19 @@ typedef struct {
 
 // Reads, verifies (CRC-32C of every array) and decodes chunk `chunk` of a split. Every count, offset and
 // index is checked, so that a damaged file can give an error but never a wild read. Errors name file and
-// chunk: TT_ERR_IO, TT_ERR_CORRUPT, TT_ERR_FORMAT; TT_ERR_ARGUMENT for a chunk that is not there. A store
-// belongs to one thread at a time, and the first read of a shard uses HDF5. At most 64 shards are kept open.
+// chunk: TT_ERR_IO, TT_ERR_CORRUPT; TT_ERR_ARGUMENT for a chunk that is not there. Calls neither HDF5 nor
+// MPI, so a thread may read while another one uses them. A store belongs to one thread at a time (what takes
+// a const tt_store apart); a folder may be open several times. At most 64 shards are kept open.
 tt_status tt_store_read_chunk(tt_store *store, tt_split split, uint64_t chunk, tt_chunk *out);
+
+// Tells the kernel that this chunk will be read soon, so that a slow disk can begin. Opens the shard if it is
+// not open; whatever fails is left for the read to report.
+void tt_store_expect_chunk(tt_store *store, tt_split split, uint64_t chunk);
+
 void tt_chunk_free(tt_chunk *chunk);
 
-// Reads everything and checks it against every checksum and the manifest. Calls `report` (may be NULL) for
+// Reads everything and checks it against every checksum and the manifest; HDF5 must see each shard as the
+// program does. Calls `report` (may be NULL) for
 // each broken shard with its error; returns TT_OK only if all is well, else the first error.
 tt_status tt_store_verify(tt_store *store, void (*report)(void *context, const char *message), void *context);
 

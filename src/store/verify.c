@@ -1,9 +1,10 @@
-// Everything in a store against every checksum.
+// Everything in a store against every checksum, and HDF5's view of its shards against the layout.
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/digest.h"
 #include "core/memory.h"
+#include "store/header.h"
 #include "store/reader.h"
 
 static tt_status check_digest(const tt_open_shard *open, const char *path, const tt_shard_entry *entry) {
@@ -66,7 +67,8 @@ tt_status tt_store_verify_shard(tt_store *store, uint32_t shard) {
   tt_store_path(store, shard, path);
   tt_store_forget(store, shard);
   TT_TRY(tt_store_use(store, shard, &open));
-  TT_TRY(check_chunks(open, path, entry)); // first: its messages say where
+  TT_TRY(tt_header_check(path, shard, &store->manifest.info, &open->layout)); // its CRC is right
+  TT_TRY(check_chunks(open, path, entry));                                    // first: its messages say where
   return check_digest(open, path, entry);
 }
 

@@ -10,6 +10,7 @@
 #include "core/digest.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "store/features.h"
 #include "store/header.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -20,7 +21,8 @@ typedef struct {
   const tt_molecule *molecules;
   tt_shard_layout layout;
   tt_digest_state *digest;
-  uint32_t *index; // (chunks, checked)
+  uint64_t (*starts)[TT_STARTS]; // (chunks + 1), and behind it in the same memory
+  uint32_t *crcs;                // (chunks, checked)
   char *buffer;
   size_t capacity;
 } writer;
@@ -50,56 +52,60 @@ static tt_status claim(const writer *w) {
   return TT_OK;
 }
 
-static uint64_t table_step(const tt_molecule *m, tt_array table) {
-  switch (table) {
-  case TT_ATOM_OFFSET:
-    return m->atoms;
-  case TT_BOND_OFFSET:
-    return m->bonds;
-  case TT_CONFORMER_OFFSET:
-    return m->conformers;
-  case TT_COORDINATE_OFFSET:
-    return (uint64_t)m->conformers * m->atoms;
-  default:
-    return m->smiles_length;
-  }
-}
-
-// The bytes of one molecule in an array that is no offset table.
-static const void *part(const tt_molecule *m, tt_array array, size_t *bytes) {
-  size_t atoms = m->atoms, bonds = m->bonds;
+// Appends what a molecule has in an array to the buffer; returns the end.
+static char *append(char *p, const tt_molecule *m, tt_array array) {
+  size_t atoms = m->atoms, bonds = m->bonds, bytes = 0;
+  const void *data = NULL;
+  uint16_t counts[TT_COUNT_COLUMNS] = {
+      [TT_COUNT_ATOM] = (uint16_t)m->atoms,
+      [TT_COUNT_BOND] = (uint16_t)m->bonds,
+      [TT_COUNT_CONFORMER] = (uint16_t)m->conformers,
+      [TT_COUNT_SMILES] = (uint16_t)m->smiles_length,
+  };
   switch (array) {
   case TT_ATOM_FEATURE:
-    return *bytes = atoms * TT_ATOM_FEATURES, m->atom_features;
-  case TT_BOND_ATOM:
-    return *bytes = bonds * 2 * sizeof(uint16_t), m->bond_atoms;
+    tt_atoms_pack(m->atom_features, atoms, (uint32_t *)(void *)p);
+    return p + atoms * sizeof(uint32_t);
   case TT_BOND_FEATURE:
-    return *bytes = bonds * TT_BOND_FEATURES, m->bond_features;
+    tt_bonds_pack(m->bond_features, bonds, (uint8_t *)p);
+    return p + bonds;
+  case TT_COUNTS:
+    data = counts, bytes = sizeof counts;
+    break;
+  case TT_BOND_ATOM:
+    data = m->bond_atoms, bytes = bonds * 2 * sizeof(uint16_t);
+    break;
   case TT_COORDINATE:
-    return *bytes = atoms * m->conformers * 3 * sizeof(float), m->coordinates;
+    data = m->coordinates, bytes = atoms * m->conformers * 3 * sizeof(float);
+    break;
   case TT_SMILES:
-    return *bytes = m->smiles_length, m->smiles;
+    data = m->smiles, bytes = m->smiles_length;
+    break;
   case TT_KEY:
-    return *bytes = sizeof m->key, &m->key;
+    data = &m->key, bytes = sizeof m->key;
+    break;
   case TT_SCAFFOLD:
-    return *bytes = sizeof m->scaffold, &m->scaffold;
+    data = &m->scaffold, bytes = sizeof m->scaffold;
+    break;
   default:
-    return *bytes = atoms * 3 * sizeof(float), m->coordinates_2d;
+    data = m->coordinates_2d, bytes = atoms * 3 * sizeof(float);
   }
+  if (bytes) memcpy(p, data, bytes);
+  return p + bytes;
 }
 
-static tt_status put_table(writer *w, tt_array array) {
-  uint64_t records = w->layout.rows[TT_KEY], bytes = w->layout.bytes[array];
-  TT_TRY(tt_reserve(&w->buffer, &w->capacity, bytes, 1, "the offsets of a shard"));
-  uint64_t *table = (uint64_t *)(void *)w->buffer;
-  table[0] = 0;
-  for (uint64_t r = 0; r < records; r++) table[r + 1] = table[r] + table_step(&w->molecules[r], array);
+static void count_starts(writer *w) {
   for (uint64_t c = 0; c < w->layout.chunks; c++) {
-    size_t entries = tt_schema_chunk_records(records, c) + (size_t)1; // the end of its last record too
-    w->index[c * w->layout.checked + array] = tt_crc32c(0, table + c * TT_CHUNK, entries * sizeof *table);
+    const tt_molecule *m = w->molecules + c * TT_CHUNK;
+    uint64_t *sum = w->starts[c + 1];
+    memcpy(sum, w->starts[c], sizeof *w->starts);
+    for (uint32_t k = tt_schema_chunk_records(w->layout.rows[TT_KEY], c); k; k--, m++) {
+      sum[TT_START_ATOM] += m->atoms;
+      sum[TT_START_BOND] += m->bonds;
+      sum[TT_START_COORDINATE] += (uint64_t)m->conformers * m->atoms;
+      sum[TT_START_SMILES] += m->smiles_length;
+    }
   }
-  tt_digest_add(w->digest, table, bytes);
-  return put(w, table, bytes, w->layout.at[array]);
 }
 
 static tt_status put_array(writer *w, tt_array array) {
@@ -107,15 +113,13 @@ static tt_status put_array(writer *w, tt_array array) {
   for (uint64_t c = 0; c < w->layout.chunks; c++) {
     const tt_molecule *first = w->molecules + c * TT_CHUNK;
     uint32_t count = tt_schema_chunk_records(records, c);
-    size_t bytes = 0, one;
-    for (uint32_t k = 0; k < count; k++) part(first + k, array, &one), bytes += one;
+    uint64_t start, rows;
+    tt_schema_span(&w->layout, (const uint64_t(*)[TT_STARTS])w->starts, array, c, &start, &rows);
+    size_t bytes = rows * w->layout.row_bytes[array];
     TT_TRY(tt_reserve(&w->buffer, &w->capacity, bytes, 1, "a chunk of a shard"));
     char *p = w->buffer;
-    for (uint32_t k = 0; k < count; k++) {
-      const void *data = part(first + k, array, &one);
-      if (one) memcpy(p, data, one), p += one;
-    }
-    w->index[c * w->layout.checked + array] = tt_crc32c(0, w->buffer, bytes);
+    for (uint32_t k = 0; k < count; k++) p = append(p, first + k, array);
+    w->crcs[c * w->layout.checked + array] = tt_crc32c(0, w->buffer, bytes);
     tt_digest_add(w->digest, w->buffer, bytes);
     TT_TRY(put(w, w->buffer, bytes, at));
     at += bytes;
@@ -133,12 +137,17 @@ static tt_status put_all(writer *w, uint32_t number, const tt_store_info *info, 
 
   w->digest = tt_digest_begin();
   if (!w->digest) return tt_fail(TT_ERR_MEMORY, "out of memory: a digest");
-  TT_TRY(tt_alloc(&w->index, w->layout.bytes[TT_INDEX], 1, "the checksums of a shard"));
-  for (int a = 0; a < TT_INDEX; a++)
-    if (w->layout.present[a]) TT_TRY(a < TT_OFFSET_TABLES ? put_table(w, a) : put_array(w, a));
-  entry->index_crc = tt_crc32c(0, w->index, w->layout.bytes[TT_INDEX]);
+  uint64_t starts_bytes = w->layout.bytes[TT_CHUNK_START],
+           tail_bytes = starts_bytes + w->layout.bytes[TT_INDEX];
+  TT_TRY(tt_alloc(&w->starts, tail_bytes, 1, "the checksums of a shard"));
+  w->crcs = (uint32_t *)(void *)(w->starts + w->layout.rows[TT_CHUNK_START]);
+  count_starts(w);
+  for (int a = 0; a < TT_CHUNK_ARRAYS; a++)
+    if (w->layout.present[a]) TT_TRY(put_array(w, a));
+  tt_digest_add(w->digest, w->starts, starts_bytes);
+  entry->index_crc = tt_crc32c(0, w->starts, tail_bytes);
   entry->bytes = w->layout.file_bytes;
-  return put(w, w->index, w->layout.bytes[TT_INDEX], w->layout.at[TT_INDEX]);
+  return put(w, w->starts, tail_bytes, w->layout.at[TT_CHUNK_START]);
 }
 
 tt_status tt_shard_write(const char *folder, uint32_t number, tt_split split, const tt_store_info *info,
@@ -167,7 +176,7 @@ tt_status tt_shard_write(const char *folder, uint32_t number, tt_split split, co
   tt_status status = put_all(&w, number, info, entry);
   tt_digest digest = tt_digest_end(w.digest);
   memcpy(entry->digest, digest.text, sizeof digest.text);
-  free(w.index);
+  free(w.starts);
   free(w.buffer);
   if (close(w.fd) != 0 && status == TT_OK)
     status = tt_fail(TT_ERR_IO, "cannot write %s: %s", path, strerror(errno));

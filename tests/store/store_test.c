@@ -163,6 +163,69 @@ static void more_shards_than_open_files(void **state) {
   synthetic_free(m, SHARDS);
 }
 
+// Saying that a chunk will be read changes nothing that is read, and failures are left to the read.
+static void expected_chunks(void **state) {
+  (void)state;
+  assert_ok(synthetic_store(folder, 11, false, mixed, MIXED));
+  tt_store *store;
+  tt_chunk chunk = {0};
+  assert_ok(tt_store_open(&store, folder));
+  uint64_t chunks = tt_store_chunks(store, TT_TRAIN), order[4096];
+  expected_order(TT_TRAIN, order);
+  for (uint64_t c = 0; c < chunks + 2; c++) tt_store_expect_chunk(store, TT_TRAIN, c);
+  for (uint64_t c = 0; c < chunks; c++) {
+    assert_ok(tt_store_read_chunk(store, TT_TRAIN, c, &chunk));
+    for (uint32_t k = 0; k < chunk.count; k++) {
+      tt_molecule *m = synthetic_alloc(sizeof *m);
+      *m = synthetic_molecule(11, order[256 * c + k], false);
+      assert_true(synthetic_same(m, &chunk.molecules[k]));
+      synthetic_free(m, 1);
+    }
+  }
+  tt_store_close(store);
+  assert_int_equal(unlink(in(folder, "shard-00000.h5")), 0);
+  assert_ok(tt_store_open(&store, folder));
+  for (uint64_t c = 0; c < chunks; c++) tt_store_expect_chunk(store, TT_TRAIN, c);
+  assert_int_equal(tt_store_read_chunk(store, TT_TRAIN, 0, &chunk), TT_ERR_IO);
+  assert_non_null(strstr(tt_error_message(), "shard-00000.h5"));
+  assert_ok(tt_store_read_chunk(store, TT_TRAIN, 2, &chunk));
+  tt_chunk_free(&chunk);
+  tt_store_close(store);
+}
+
+// More entries than memory of a tree or a quadratic search would bear; the shards themselves are not there.
+static void many_shards(void **state) {
+  (void)state;
+  enum { SHARDS = 20000 };
+  tt_store_info info = {.toolkit = "made up", .recipe = "one shard, many times"};
+  tt_molecule *m = synthetic_molecules(5, 300, false);
+  tt_shard_entry one, *entries = synthetic_alloc((size_t)SHARDS * sizeof *entries);
+  assert_ok(tt_shard_write(folder, 0, TT_TRAIN, &info, m, 300, &one));
+  for (int k = 0; k < SHARDS; k++) {
+    entries[k] = one;
+    snprintf(entries[k].file, sizeof one.file, "shard-%05d.h5", k);
+    entries[k].split = k % 10 == 9;
+  }
+  assert_ok(tt_manifest_write(folder, &info, entries, SHARDS));
+  tt_store *store;
+  tt_chunk chunk = {0};
+  assert_ok(tt_store_open(&store, folder));
+  assert_int_equal(tt_store_shards(store), SHARDS);
+  assert_int_equal(tt_store_records(store, TT_TRAIN), 18000 * 300);
+  assert_int_equal(tt_store_records(store, TT_VALID), 2000 * 300);
+  for (uint32_t k = 0; k < SHARDS; k++)
+    assert_memory_equal(tt_store_shard(store, k), &entries[k], sizeof *entries);
+  assert_ok(tt_store_read_chunk(store, TT_TRAIN, 0, &chunk));
+  assert_int_equal(tt_store_read_chunk(store, TT_TRAIN, 17999, &chunk), TT_ERR_IO); // the last whole chunk
+  assert_non_null(strstr(tt_error_message(), "shard-19998.h5"));
+  assert_int_equal(tt_store_read_chunk(store, TT_TRAIN, 18001, &chunk), TT_ERR_IO); // tails: 44 of each shard
+  assert_non_null(strstr(tt_error_message(), "shard-00005.h5"));
+  tt_chunk_free(&chunk);
+  tt_store_close(store);
+  free(entries);
+  synthetic_free(m, 300);
+}
+
 static void counts_in_manifest(void **state) {
   (void)state;
   assert_ok(synthetic_store(folder, 3, false, mixed, MIXED));
@@ -339,7 +402,7 @@ static void damaged_shard(void **state) {
   for (int a = 0; a < TT_ARRAYS; a++) {
     char wrong = (char)(kept[layout.at[a]] ^ 0x10);
     patch("shard-00000.h5", layout.at[a], &wrong, 1);
-    if (a == TT_INDEX)
+    if (a >= TT_CHUNK_ARRAYS)
       expect(TT_ERR_CORRUPT, WORDS("train chunk 0", "shard-00000.h5", "checksums", "restore"));
     else
       expect(TT_ERR_CORRUPT,
@@ -431,17 +494,19 @@ static void damaged_manifest(void **state) {
     tt_status code;
     const char *says;
   } edits[] = {
-      {"\"schema_version\": 1", "\"schema_version\": 2", TT_ERR_FORMAT,
-       "schema version 2, this program reads version 1"},
+      {"\"schema_version\": 2", "\"schema_version\": 1", TT_ERR_FORMAT,
+       "schema version 1, this program reads version 2"},
       {"\"twotrack store\"", "\"tworoad store\"", TT_ERR_FORMAT, "is not the manifest of a twotrack store"},
       {"\"records\": 300", "\"records\": 301", TT_ERR_CORRUPT, "does not match its own digest"},
       {"\"hydrogens\": false", "\"hydrogens\": true", TT_ERR_CORRUPT, "does not match its own digest"},
       {"\"toolkit\": \"made up\"", "\"toolkit\": \"mode up\"", TT_ERR_CORRUPT,
        "does not match its own digest"},
       {"\"toolkit\"", "\"toolbox\"", TT_ERR_CORRUPT, "does not match its own digest"},
-      {"\"toolkit\"", "\"seed\": \"7\", \"toolkit\"", TT_ERR_CORRUPT, "line"}, // a key twice
-      {"\"digest\": ", "\"digestive\": ", TT_ERR_CORRUPT, "no digest"},
-      {"\"shards\"", "shards", TT_ERR_CORRUPT, "line"},
+      {"\"toolkit\"", "\"seed\": \"7\", \"toolkit\"", TT_ERR_CORRUPT, "line 5"}, // a key twice
+      {"\"digest\": ", "\"digestive\": ", TT_ERR_CORRUPT, "does not match its own digest"},
+      {"\"records\": 300", "\"records\":  300", TT_ERR_CORRUPT, "does not match its own digest"}, // a space
+      {"\"shards\"", "shards", TT_ERR_CORRUPT, "line 1"},
+      {"\"format\"", "format", TT_ERR_CORRUPT, "line 2"},
   };
   for (size_t k = 0; k < sizeof edits / sizeof *edits; k++) {
     assert_ok(synthetic_store(folder, 21, false, pair_of, 2));
@@ -449,8 +514,11 @@ static void damaged_manifest(void **state) {
     expect(edits[k].code, WORDS("manifest.json", edits[k].says, k ? "" : "build the store again"));
   }
   assert_ok(synthetic_store(folder, 21, false, pair_of, 2));
-  assert_int_equal(truncate(in(folder, "manifest.json"), 300), 0);
-  expect(TT_ERR_CORRUPT, WORDS("manifest.json", "line"));
+  static const off_t cut[] = {0, 1, 30, 200, 300, 400, 1000};
+  for (size_t k = sizeof cut / sizeof *cut; k-- > 0;) {
+    assert_int_equal(truncate(in(folder, "manifest.json"), cut[k]), 0);
+    expect(TT_ERR_CORRUPT, WORDS("manifest.json", "restore it from a copy or build the store again"));
+  }
   assert_int_equal(unlink(in(folder, "manifest.json")), 0);
   expect(TT_ERR_IO, WORDS("manifest.json", "written last"));
   tt_store *store;
@@ -469,7 +537,7 @@ static void inconsistent_manifest(void **state) {
     tt_shard_entry entry;
     assert_ok(tt_shard_write(folder, 0, TT_TRAIN, &info, m, 300, &entry));
     if (k == 0) entry.records += 1;
-    if (k == 1) entry.atoms -= 9, entry.bonds += 9; // 9 and 7 bytes a row: the size differs
+    if (k == 1) entry.atoms -= 9, entry.bonds += 9; // 4 and 5 bytes a row: the size differs
     if (k == 2) entry.pairs++;                      // only verification counts pairs
     if (k == 3) entry.records = UINT64_MAX / 2;
     if (k == 4) entry.digest[0] ^= 1;
@@ -491,6 +559,8 @@ int main(void) {
       TEST(shard_sizes),
       TEST(tails_regrouped),
       TEST(more_shards_than_open_files),
+      TEST(expected_chunks),
+      TEST(many_shards),
       TEST(counts_in_manifest),
       TEST(same_bytes_twice),
       TEST(bad_molecules),

@@ -22,7 +22,7 @@ train() { local n=$1 out=$2; shift 2; ranks "$n" "$twotrack" train "$here/small.
 curve() { grep -E '"type":"(step|valid)"' "$1/run.jsonl" | sed -E 's/,"samples_per_s":[^,}]*//'; }
 
 # spoil SHARD: zeros over most of the molecules
-spoil() { dd if=/dev/zero of="$1" bs=1000 seek=20 count=350 conv=notrunc 2> /dev/null; }
+spoil() { dd if=/dev/zero of="$1" bs=1000 seek=20 count=280 conv=notrunc 2> /dev/null; }
 
 digest() { "$twotrack" checkpoint digest "$1"; }
 

@@ -67,7 +67,7 @@ newest=$(ls "$work"/late/checkpoints/*.h5 | tail -1 | sed 's/.*step-0*//; s/.h5/
   fail "the save of the last step was not finished: $(tail -2 "$work/late/run.jsonl")"
 rm -rf "$work/late"
 
-damaged; sed -i 's/"schema_version": *1/"schema_version": 99/' "$work/damaged/manifest.json"
+damaged; sed -i 's/"schema_version": *[0-9]*/"schema_version": 99/' "$work/damaged/manifest.json"
 t schema "manifest.json|schema" "$cfg" --store "$work/damaged"
 damaged; truncate -s 100 "$work/damaged/manifest.json"
 t manifest "manifest.json" "$cfg" --store "$work/damaged"
