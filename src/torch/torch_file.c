@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/half.h"
 #include "core/memory.h"
 
 enum { PICKLE_MOST = 8 << 20, PIECE = 1 << 16 };
@@ -115,6 +116,9 @@ static tt_status read_pickle(tt_torch_file *f) {
   tt_status status = tt_zip_read(&f->zip, e, 0, data, e->bytes);
   if (status == TT_OK) status = tt_pickle_read(f->path, data, (size_t)e->bytes, allowed, &f->pickle);
   free(data);
+  if (status == TT_ERR_FORMAT)
+    return tt_fail(status, "%s (if you trust the file, load it with torch and save its state dict alone)",
+                   tt_error_message());
   return status;
 }
 
@@ -210,16 +214,6 @@ static float from_bits(uint32_t bits) {
   return value;
 }
 
-static float from_half(uint16_t h) {
-  uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = h >> 10 & 31, fraction = h & 1023;
-  if (exponent == 0) { // subnormal: fraction * 2^-24, exact
-    float value = (float)fraction * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  if (exponent == 31) return from_bits(sign | 0x7f800000 | fraction << 13);
-  return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 static void convert(tt_torch_type type, const unsigned char *from, int64_t count, float *to) {
   for (int64_t k = 0; k < count; k++) {
     uint16_t word;
@@ -230,7 +224,7 @@ static void convert(tt_torch_type type, const unsigned char *from, int64_t count
       memcpy(&wide, from + 8 * k, 8), to[k] = (float)wide;
     else {
       memcpy(&word, from + 2 * k, 2);
-      to[k] = type == TT_TORCH_HALF ? from_half(word) : from_bits((uint32_t)word << 16);
+      to[k] = type == TT_TORCH_HALF ? tt_float_of_half(word) : from_bits((uint32_t)word << 16);
     }
   }
 }

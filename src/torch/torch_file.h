@@ -3,7 +3,7 @@
 #ifndef TT_TORCH_TORCH_FILE_H
 #define TT_TORCH_TORCH_FILE_H
 
-#include "torch/pickle.h"
+#include "pickle/pickle.h"
 #include "torch/zip.h"
 
 typedef struct {

@@ -205,7 +205,7 @@ def refusals(weights, without_head):
     refuse("no pickle", ("no data.pkl",), change_entries=lambda e: e.pop("archive/data.pkl"))
     refuse("an archive with a long name", ("too long",), change_entries=lambda e: [e.update({"a" * 600 + n[7:]: e.pop(n)}) for n in list(e)])
     refuse("a pickle cut short", ("too early",), change_pickle=lambda p: p[:-100])
-    refuse("a code of another protocol", ("does not know",), change_pickle=lambda p: b"I1\n" + p)
+    refuse("a code that nobody needs", ("does not know",), change_pickle=lambda p: b"\x82\x01" + p)
     refuse("a missing file", ("No such file",), path="absent.pt")
     refuse("a folder", ("not a file",), path=".")
     with open("bad.pt", "wb") as file:

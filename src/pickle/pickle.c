@@ -1,58 +1,13 @@
-#include "torch/pickle.h"
+#include "pickle/pickle.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
-
-// The codes read here, by the names of Python's pickletools.
-enum {
-  MARK = '(',
-  STOP = '.',
-  POP = '0',
-  NONE = 'N',
-  NEWTRUE = 0x88,
-  NEWFALSE = 0x89,
-  BININT = 'J',
-  BININT1 = 'K',
-  BININT2 = 'M',
-  LONG1 = 0x8a,
-  BINFLOAT = 'G',
-  BINUNICODE = 'X',
-  SHORT_BINUNICODE = 0x8c,
-  BINUNICODE8 = 0x8d,
-  BINSTRING = 'T',
-  SHORT_BINSTRING = 'U',
-  BINBYTES = 'B',
-  SHORT_BINBYTES = 'C',
-  EMPTY_TUPLE = ')',
-  TUPLE = 't',
-  TUPLE1 = 0x85,
-  TUPLE2 = 0x86,
-  TUPLE3 = 0x87,
-  EMPTY_LIST = ']',
-  APPEND = 'a',
-  APPENDS = 'e',
-  EMPTY_SET = 0x8f,
-  ADDITEMS = 0x90,
-  EMPTY_DICT = '}',
-  SETITEM = 's',
-  SETITEMS = 'u',
-  GLOBAL = 'c',
-  STACK_GLOBAL = 0x93,
-  REDUCE = 'R',
-  NEWOBJ = 0x81,
-  BUILD = 'b',
-  BINPERSID = 'Q',
-  BINPUT = 'q',
-  LONG_BINPUT = 'r',
-  MEMOIZE = 0x94,
-  BINGET = 'h',
-  LONG_BINGET = 'j',
-  PROTO = 0x80,
-  FRAME = 0x95
-};
+#include "pickle/codes.h"
+#include "pickle/escapes.h"
 
 typedef struct {
   const char *path;
@@ -147,7 +102,7 @@ static tt_status push_text(reader *r, tt_py_kind kind, const unsigned char *text
   TT_TRY(push_new(r, kind, &v));
   if (!(v->text = malloc(length + 1))) return tt_fail(TT_ERR_MEMORY, "out of memory reading %s", r->path);
   memcpy(v->text, text, length);
-  v->text[length] = 0;
+  v->text[length] = 0, v->length = length;
   return TT_OK;
 }
 
@@ -170,14 +125,56 @@ static tt_status do_integer(reader *r, int bytes, bool sign) {
   return TT_OK;
 }
 
-static tt_status do_long(reader *r) {
+static tt_status do_long(reader *r, int length_bytes) {
   uint64_t bytes;
   const unsigned char *p;
   tt_py *v;
-  TT_TRY(take_number(r, 1, &bytes));
+  TT_TRY(take_number(r, length_bytes, &bytes));
   if (bytes <= 8) return do_integer(r, (int)bytes, true);
   TT_TRY(take(r, (size_t)bytes, &p));
   return push_new(r, TT_PY_OTHER, &v);
+}
+
+// Protocol 0 writes its values as lines of text.
+static tt_status do_integer_line(reader *r) {
+  const unsigned char *line;
+  size_t length;
+  tt_py *v;
+  TT_TRY(take_line(r, &line, &length));
+  if (length == 0 || line[0] <= ' ') return broken(r, "has an integer that is none");
+  bool truth = length == 2 && line[0] == '0'; // 00 and 01, which no number begins with
+  char *end;
+  errno = 0;
+  long long number = strtoll((const char *)line, &end, 10); // ends at the line feed at the latest
+  TT_TRY(push_new(r, truth ? TT_PY_BOOL : errno ? TT_PY_OTHER : TT_PY_INT, &v));
+  v->number = number;
+  size_t used = (size_t)((const unsigned char *)end - line);
+  if (used + 1 == length && *end == 'L') used++;
+  return used == length ? TT_OK : broken(r, "has an integer that is none");
+}
+
+static tt_status do_float_line(reader *r) {
+  const unsigned char *line;
+  size_t length;
+  tt_py *v;
+  TT_TRY(take_line(r, &line, &length));
+  if (length == 0 || line[0] <= ' ') return broken(r, "has a number that is none");
+  TT_TRY(push_new(r, TT_PY_FLOAT, &v));
+  char *end;
+  v->real = strtod((const char *)line, &end);
+  return end == (const char *)line + length ? TT_OK : broken(r, "has a number that is none");
+}
+
+static tt_status do_text_line(reader *r, bool unicode) {
+  const unsigned char *line;
+  size_t length;
+  tt_py *v;
+  TT_TRY(take_line(r, &line, &length));
+  TT_TRY(push_new(r, TT_PY_TEXT, &v));
+  if (!(v->text = malloc(2 * length + 1))) return tt_fail(TT_ERR_MEMORY, "out of memory reading %s", r->path);
+  bool good = unicode ? tt_unescape_unicode(line, length, v->text, &v->length)
+                      : tt_unescape_string(line, length, v->text, &v->length);
+  return good ? TT_OK : broken(r, "has a text with wrong escapes");
 }
 
 static tt_status do_float(reader *r) {
@@ -209,6 +206,23 @@ static tt_status do_tuple(reader *r, int wanted) {
   return push(r, v);
 }
 
+// A list or dict of what lies above the mark, made at once.
+static tt_status do_container(reader *r, tt_py_kind kind) {
+  size_t count;
+  TT_TRY(count_operands(r, -1, &count));
+  if (kind == TT_PY_DICT && count % 2) return broken(r, "has a code without its operands");
+  TT_TRY(do_tuple(r, -1));
+  r->stack[r->depth - 1]->kind = kind;
+  return TT_OK;
+}
+
+static tt_status do_pop_mark(reader *r) {
+  size_t count;
+  TT_TRY(count_operands(r, -1, &count));
+  r->depth -= count + 1;
+  return TT_OK;
+}
+
 // Adds what lies above the mark (wanted < 0) or the topmost `wanted` values to the container below.
 static tt_status do_fill(reader *r, tt_py_kind kind, int wanted) {
   size_t count;
@@ -235,8 +249,7 @@ static tt_status push_name(reader *r, const unsigned char *module, size_t module
     else if (*p < 32 || *p > 126)
       *p = '?';
   return tt_fail(TT_ERR_FORMAT,
-                 "%s refers to Python's %s, which has no place among weights: refused, and nothing "
-                 "of the file was run (if you trust it, load it with torch and save its state dict alone)",
+                 "%s refers to Python's %s, which has no place there: refused, and nothing of it was run",
                  r->path, text);
 }
 
@@ -257,7 +270,22 @@ static tt_status do_stack_global(reader *r) {
                    strlen(name->text));
 }
 
-// A call, or an object made of a class: both are only written down. An ordered dict is a dict at once.
+// Bytes are written as a text, a character each, by the protocols that have no code for bytes.
+static bool is_encode(const tt_py *name, const tt_py *arguments) {
+  if (strcmp(name->text, "_codecs encode") != 0 || arguments->count != 2) return false;
+  const tt_py *text = arguments->items[0], *code = arguments->items[1];
+  return text->kind == TT_PY_TEXT && code->kind == TT_PY_TEXT && strcmp(code->text, "latin1") == 0;
+}
+
+static tt_status do_encode(reader *r, const tt_py *text) {
+  tt_py *v;
+  TT_TRY(push_text(r, TT_PY_TEXT, (unsigned char *)text->text, text->length));
+  TT_TRY(top(r, &v, true));
+  return tt_latin1_of_utf8(v->text, &v->length) ? TT_OK : broken(r, "has bytes that are none");
+}
+
+// A call, or an object made of a class: both are only written down. An ordered dict is a dict at once, and so
+// are bytes.
 static tt_status do_call(reader *r) {
   tt_py *arguments, *name, *v;
   TT_TRY(top(r, &arguments, false));
@@ -265,9 +293,19 @@ static tt_status do_call(reader *r) {
   if (name->kind != TT_PY_NAME || arguments->kind != TT_PY_TUPLE)
     return broken(r, "calls what cannot be called");
   if (strcmp(name->text, "collections OrderedDict") == 0) return push_new(r, TT_PY_DICT, &v);
+  if (is_encode(name, arguments)) return do_encode(r, arguments->items[0]);
   TT_TRY(push_new(r, TT_PY_CALL, &v));
   TT_TRY(add_item(v, name));
   return add_item(v, arguments);
+}
+
+// With keyword arguments, which are only written down as the state.
+static tt_status do_call_with_keywords(reader *r) {
+  tt_py *keywords;
+  TT_TRY(top(r, &keywords, false));
+  TT_TRY(do_call(r));
+  r->stack[r->depth - 1]->state = keywords;
+  return TT_OK;
 }
 
 static tt_status do_build(reader *r) {
@@ -307,11 +345,39 @@ static tt_status do_put(reader *r, int bytes) {
   return put(r, place);
 }
 
+// Protocol 0 writes places in decimal.
+static tt_status take_place(reader *r, uint64_t *place) {
+  const unsigned char *line;
+  size_t length;
+  TT_TRY(take_line(r, &line, &length));
+  char *end;
+  errno = 0;
+  *place = strtoull((const char *)line, &end, 10);
+  bool good = length && line[0] >= '0' && line[0] <= '9' && !errno && end == (const char *)line + length;
+  return good ? TT_OK : broken(r, "keeps a value at an impossible place");
+}
+
+static tt_status do_put_line(reader *r) {
+  uint64_t place;
+  TT_TRY(take_place(r, &place));
+  return put(r, place);
+}
+
+static tt_status get(reader *r, uint64_t place) {
+  if (place >= r->memos || !r->memo[place]) return broken(r, "uses a value that was not kept");
+  return push(r, r->memo[place]);
+}
+
 static tt_status do_get(reader *r, int bytes) {
   uint64_t place;
   TT_TRY(take_number(r, bytes, &place));
-  if (place >= r->memos || !r->memo[place]) return broken(r, "uses a value that was not kept");
-  return push(r, r->memo[place]);
+  return get(r, place);
+}
+
+static tt_status do_get_line(reader *r) {
+  uint64_t place;
+  TT_TRY(take_place(r, &place));
+  return get(r, place);
 }
 
 static tt_status do_code(reader *r, int code) {
@@ -326,12 +392,20 @@ static tt_status do_code(reader *r, int code) {
     return push(r, NULL);
   case POP:
     return top(r, &v, false);
+  case POP_MARK:
+    return do_pop_mark(r);
+  case DUP:
+    TT_TRY(top(r, &v, true));
+    return push(r, v);
   case NONE:
     return push_new(r, TT_PY_NONE, &v);
   case NEWTRUE:
     return do_bool(r, true);
   case NEWFALSE:
     return do_bool(r, false);
+  case INT:
+  case LONG:
+    return do_integer_line(r);
   case BININT1:
     return do_integer(r, 1, false);
   case BININT2:
@@ -339,9 +413,16 @@ static tt_status do_code(reader *r, int code) {
   case BININT:
     return do_integer(r, 4, true);
   case LONG1:
-    return do_long(r);
+    return do_long(r, 1);
+  case LONG4:
+    return do_long(r, 4);
+  case FLOAT:
+    return do_float_line(r);
   case BINFLOAT:
     return do_float(r);
+  case UNICODE:
+  case STRING:
+    return do_text_line(r, code == UNICODE);
   case SHORT_BINUNICODE:
   case SHORT_BINSTRING:
   case SHORT_BINBYTES:
@@ -351,6 +432,8 @@ static tt_status do_code(reader *r, int code) {
   case BINBYTES:
     return do_text(r, 4);
   case BINUNICODE8:
+  case BINBYTES8:
+  case BYTEARRAY8:
     return do_text(r, 8);
   case EMPTY_TUPLE:
     return push_new(r, TT_PY_TUPLE, &v);
@@ -365,6 +448,11 @@ static tt_status do_code(reader *r, int code) {
   case EMPTY_LIST:
   case EMPTY_SET:
     return push_new(r, TT_PY_LIST, &v);
+  case LIST:
+  case FROZENSET:
+    return do_container(r, TT_PY_LIST);
+  case DICT:
+    return do_container(r, TT_PY_DICT);
   case APPEND:
     return do_fill(r, TT_PY_LIST, 1);
   case APPENDS:
@@ -383,16 +471,22 @@ static tt_status do_code(reader *r, int code) {
   case REDUCE:
   case NEWOBJ:
     return do_call(r);
+  case NEWOBJ_EX:
+    return do_call_with_keywords(r);
   case BUILD:
     return do_build(r);
   case BINPERSID:
     return do_persistent(r);
+  case PUT:
+    return do_put_line(r);
   case BINPUT:
     return do_put(r, 1);
   case LONG_BINPUT:
     return do_put(r, 4);
   case MEMOIZE:
     return put(r, r->memos);
+  case GET:
+    return do_get_line(r);
   case BINGET:
     return do_get(r, 1);
   case LONG_BINGET:

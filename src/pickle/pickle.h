@@ -1,8 +1,8 @@
 // A reader of Python pickles that executes nothing: whatever a pickle names or calls becomes an inert object,
-// and names outside the caller's list are refused. Protocols 2 to 4, of which it knows the codes for plain
+// and names outside the caller's list are refused. Protocols 0 to 5, of which it knows the codes for plain
 // values, containers, names and calls.
-#ifndef TT_TORCH_PICKLE_H
-#define TT_TORCH_PICKLE_H
+#ifndef TT_PICKLE_PICKLE_H
+#define TT_PICKLE_PICKLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +30,8 @@ struct tt_py {
   tt_py_kind kind;
   int64_t number; // of a bool or int
   double real;    // of a float
-  char *text;     // 0-terminated
+  char *text;     // UTF-8 or bytes; followed by a 0
+  size_t length;  // of text
   size_t count, capacity;
   tt_py **items; // (count); a dict's are key, value, key, value, ...
   tt_py *state;  // of a call's result: what it is set to afterwards (an object's attributes); or NULL
