@@ -62,6 +62,20 @@ tt_status tt_chem_canonical(const char *smiles, size_t length, const tt_chem_rec
 tt_status tt_chem_canonical_sdf(const char *block, size_t length, const tt_chem_recipe *recipe,
                                 char **canonical, float **coordinates, uint32_t *atoms);
 
+// What a file says of a molecule's atoms beside its SMILES.
+typedef struct {
+  uint32_t atoms, conformers;
+  const uint8_t *numbers;   // (atoms), atomic numbers
+  const float *coordinates; // (conformers, atoms, 3), Angstrom
+} tt_chem_geometry;
+
+// Same for a SMILES with geometries: the atoms are the SMILES's in its order, either without hydrogens, or
+// with them as RDKit adds them (at the end). Which molecule it is, stereochemistry included, is what the
+// SMILES says. *coordinates: (conformers, atoms, 3).
+tt_status tt_chem_canonical_given(const char *smiles, size_t length, const tt_chem_geometry *given,
+                                  const tt_chem_recipe *recipe, char **canonical, float **coordinates,
+                                  uint32_t *atoms);
+
 // The record of a SMILES, in the SMILES's atom order (hydrogens last), as upstream makes its features: parse,
 // add hydrogens, remove them all (or keep them). Conformers: ETKDGv3 with the hydrogens (random starting
 // coordinates if the usual start fails), MMFF94 or what tt_geometry says, hydrogens dropped. Conformer c is

@@ -11,7 +11,7 @@
 #include "train/identity.h"
 
 static const char help[] =
-    "usage: twotrack store build [--smiles] FILE... [--sdf FILE...] --out DIR [OPTIONS]\n"
+    "usage: twotrack store build [--smiles] FILE... [--sdf FILE...] [--lmdb FILE...] --out DIR [OPTIONS]\n"
     "\n"
     "Makes a store of molecules with 3-D conformers in DIR. Under mpirun or srun the ranks share the work; "
     "the result is\n"
@@ -23,8 +23,13 @@ static const char help[] =
     "  --sdf FILE...         SDF files (V2000 or V3000) with 3-D coordinates, which are kept. Records of the "
     "same\n"
     "                        molecule become its conformers\n"
-    "                        Files may be gzipped. FILEs before these options are told apart by .sdf and "
-    ".sd\n"
+    "  --lmdb FILE...        databases of Uni-Mol or Uni-Mol2, whose SMILES and geometries are kept. What is "
+    "pickled in\n"
+    "                        them is read, never run\n"
+    "                        Files of text may be gzipped. FILEs before these options are told apart by "
+    ".sdf, "
+    ".sd, .lmdb\n"
+    "                        and .mdb\n"
     "  --out DIR             where to put the store; DIR must not hold one yet\n"
     "  --conformers K        conformers to generate for a molecule, at most 1000 (default 1)\n"
     "  --seed N              of order, splits and conformers (default 1)\n"
@@ -68,6 +73,7 @@ static bool ends_with(const char *text, size_t length, const char *end) {
 
 static tt_input_kind kind_by_name(const char *path) {
   size_t length = strlen(path);
+  if (ends_with(path, length, ".lmdb") || ends_with(path, length, ".mdb")) return TT_INPUT_LMDB;
   if (ends_with(path, length, ".gz")) length -= 3;
   return ends_with(path, length, ".sdf") || ends_with(path, length, ".sd") ? TT_INPUT_SDF : TT_INPUT_SMILES;
 }
@@ -113,19 +119,20 @@ static int read_value(const char *name, const char *value, tt_build_options *o) 
 
 // 0 go on, 1 help was printed, 2 wrong usage. o->files has room for argc files.
 static int read_options(int argc, char **argv, tt_build_options *o) {
-  enum { BY_NAME, SMILES, SDF } kind = BY_NAME;
+  static const char *const kinds[] = {
+      [TT_INPUT_SMILES] = "--smiles", [TT_INPUT_SDF] = "--sdf", [TT_INPUT_LMDB] = "--lmdb"};
+  enum { KINDS = sizeof kinds / sizeof *kinds };
+  int kind = KINDS; // until an option says: by the name
   for (int k = 1; k < argc; k++) {
     const char *name = argv[k];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return fputs(help, stdout), 1;
-    if (name[0] != '-') {
-      tt_input_kind by_name = kind_by_name(name);
-      o->files[o->file_count++] = (tt_build_file){name, kind == BY_NAME ? by_name
-                                                        : kind == SDF   ? TT_INPUT_SDF
-                                                                        : TT_INPUT_SMILES};
-    } else if (strcmp(name, "--smiles") == 0)
-      kind = SMILES;
-    else if (strcmp(name, "--sdf") == 0)
-      kind = SDF;
+    int named = 0;
+    while (named < KINDS && strcmp(name, kinds[named]) != 0) named++;
+    if (name[0] != '-')
+      o->files[o->file_count++] =
+          (tt_build_file){name, kind < KINDS ? (tt_input_kind)kind : kind_by_name(name)};
+    else if (named < KINDS)
+      kind = named;
     else if (strcmp(name, "--keep-hydrogens") == 0)
       o->recipe.hydrogens = true;
     else if (strcmp(name, "--coordinates-2d") == 0)

@@ -19,6 +19,7 @@ typedef struct {
   size_t depth, stack_room;
   tt_py **memo;
   size_t memos, memo_room;
+  size_t encoded; // bytes that texts have become
 } reader;
 
 static tt_status broken(const reader *r, const char *what) {
@@ -279,6 +280,8 @@ static bool is_encode(const tt_py *name, const tt_py *arguments) {
 
 static tt_status do_encode(reader *r, const tt_py *text) {
   tt_py *v;
+  // each text once, or a short pickle could make endless ones
+  if ((r->encoded += text->length) > 2 * r->bytes) return broken(r, "makes too much of a text");
   TT_TRY(push_text(r, TT_PY_TEXT, (unsigned char *)text->text, text->length));
   TT_TRY(top(r, &v, true));
   return tt_latin1_of_utf8(v->text, &v->length) ? TT_OK : broken(r, "has bytes that are none");

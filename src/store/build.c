@@ -362,17 +362,20 @@ static void describe(build *b) {
   const tt_chem_recipe *r = &o->recipe;
   b->info = (tt_store_info){.hydrogens = r->hydrogens, .coordinates_2d = r->coordinates_2d, .seed = o->seed};
   snprintf(b->info.toolkit, sizeof b->info.toolkit, "%s", tt_chem_toolkit());
-  bool smiles = false, sdf = false;
-  for (int k = 0; k < o->file_count; k++) *(o->files[k].kind == TT_INPUT_SDF ? &sdf : &smiles) = true;
+  bool any[] = {[TT_INPUT_SMILES] = false, [TT_INPUT_SDF] = false, [TT_INPUT_LMDB] = false};
+  for (int k = 0; k < o->file_count; k++) any[o->files[k].kind] = true;
   char generated[200] = "";
-  if (smiles)
+  if (any[TT_INPUT_SMILES])
     snprintf(
         generated, sizeof generated,
         "SMILES: ETKDGv3 with hydrogens, conformers %d, attempts %d and as many from random coordinates; "
         "MMFF94, else UFF, steps %d",
         r->conformers, r->embed_iterations, r->optimise_iterations);
-  snprintf(b->info.recipe, sizeof b->info.recipe, "%s%s%s", generated, smiles && sdf ? "; " : "",
-           sdf ? "SDF: coordinates of the file" : "");
+  snprintf(b->info.recipe, sizeof b->info.recipe, "%s%s%s%s%s", generated,
+           *generated && any[TT_INPUT_SDF] ? "; " : "",
+           any[TT_INPUT_SDF] ? "SDF: coordinates of the file" : "",
+           any[TT_INPUT_LMDB] && (*generated || any[TT_INPUT_SDF]) ? "; " : "",
+           any[TT_INPUT_LMDB] ? "LMDB: coordinates of the file" : "");
 }
 
 static tt_status run(build *b) {

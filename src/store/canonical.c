@@ -3,9 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/unimol.h"
+
 void tt_canonical_free(tt_canonical *c) {
   free(c->smiles), free(c->coordinates);
   memset(c, 0, sizeof *c);
+}
+
+static tt_status read_unimol(const tt_input_record *record, const tt_chem_recipe *recipe, tt_canonical *c) {
+  tt_unimol u;
+  tt_status status = tt_unimol_read(record->text, record->length, &u);
+  if (status == TT_OK) {
+    tt_chem_geometry given = {u.atoms, u.conformers, u.numbers, u.coordinates};
+    status = tt_chem_canonical_given(u.smiles, u.smiles_length, &given, recipe, &c->smiles, &c->coordinates,
+                                     &c->atoms);
+    if (status == TT_OK) c->conformers = u.conformers;
+  }
+  tt_unimol_free(&u);
+  return status;
 }
 
 tt_status tt_canonical_read(const tt_input_record *record, tt_input_kind kind, const tt_chem_recipe *recipe,
@@ -19,6 +34,8 @@ tt_status tt_canonical_read(const tt_input_record *record, tt_input_kind kind, c
         tt_chem_canonical_sdf(record->text, record->length, recipe, &c->smiles, &c->coordinates, &c->atoms));
     c->conformers = 1;
     return TT_OK;
+  case TT_INPUT_LMDB:
+    return read_unimol(record, recipe, c);
   }
   return tt_fail(TT_ERR_ARGUMENT, "no such kind of input: %d", (int)kind);
 }

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "core/memory.h"
+#include "store/lmdb.h"
 
 enum { READ_AHEAD = 1 << 18, LONGEST = 2 << 20, LONGEST_NAME = 200 };
 
@@ -21,6 +22,8 @@ struct tt_input {
   size_t at, filled;
   char *text; // what is being put together
   size_t length, capacity;
+  tt_lmdb *lmdb;
+  char key[LONGEST_NAME]; // as text
 };
 
 tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind) {
@@ -31,7 +34,13 @@ tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind) 
     return tt_fail(TT_ERR_IO, "cannot read %s: not a file (each rank reads it for itself)", path);
   tt_input *in = calloc(1, sizeof *in);
   if (!in) return tt_fail(TT_ERR_MEMORY, "out of memory reading %s", path);
-  in->kind = kind, in->size = s.st_size, in->path = strdup(path), in->ahead = malloc(READ_AHEAD);
+  in->kind = kind, in->size = s.st_size;
+  if (kind == TT_INPUT_LMDB) {
+    tt_status status = tt_lmdb_open(&in->lmdb, path, LONGEST);
+    if (status != TT_OK) return tt_input_close(in), status;
+    return *input = in, TT_OK;
+  }
+  in->path = strdup(path), in->ahead = malloc(READ_AHEAD);
   errno = 0;
   in->file = gzopen(path, "rbe");
   int why = errno;
@@ -44,10 +53,15 @@ tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind) 
 void tt_input_close(tt_input *in) {
   if (!in) return;
   if (in->file) gzclose(in->file);
+  tt_lmdb_close(in->lmdb);
   free(in->path), free(in->ahead), free(in->text), free(in);
 }
 
 int64_t tt_input_position(tt_input *in) {
+  if (in->lmdb) {
+    uint64_t all = tt_lmdb_entries(in->lmdb);
+    return all ? (int64_t)((double)in->size * (double)in->number / (double)all) : in->size;
+  }
   return gzoffset(in->file);
 }
 
@@ -138,11 +152,48 @@ static tt_status next_sdf(tt_input *in, tt_input_record *record, bool *end) {
   return TT_OK;
 }
 
+// A key as people write it: Uni-Mol's are decimal numbers, Uni-Mol2's numbers of four bytes.
+static size_t key_text(const tt_lmdb_entry *e, char *text, size_t size) {
+  size_t printable = 0;
+  while (printable < e->key_length && e->key[printable] > ' ' && e->key[printable] <= '~') printable++;
+  if (printable && printable == e->key_length)
+    return (size_t)snprintf(text, size, "key %.*s", (int)(printable < 150 ? printable : 150),
+                            (const char *)e->key);
+  size_t length = (size_t)snprintf(text, size, "key 0x");
+  for (size_t k = 0; k < e->key_length && k < 64; k++)
+    length += (size_t)snprintf(text + length, size - length, "%02x", e->key[k]);
+  return length;
+}
+
+static tt_status next_lmdb(tt_input *in, tt_input_record *record, bool *end) {
+  tt_lmdb_entry entry;
+  TT_TRY(tt_lmdb_next(in->lmdb, &entry, end));
+  if (*end) return TT_OK;
+  record->number = ++in->number;
+  record->text = (const char *)entry.value, record->length = entry.value_length;
+  name_it(record, in->key, key_text(&entry, in->key, sizeof in->key));
+  return TT_OK;
+}
+
 tt_status tt_input_next(tt_input *in, tt_input_record *record, bool *end) {
-  return in->kind == TT_INPUT_SMILES ? next_smiles(in, record, end) : next_sdf(in, record, end);
+  switch (in->kind) {
+  case TT_INPUT_SMILES:
+    return next_smiles(in, record, end);
+  case TT_INPUT_SDF:
+    return next_sdf(in, record, end);
+  case TT_INPUT_LMDB:
+    return next_lmdb(in, record, end);
+  }
+  return tt_fail(TT_ERR_ARGUMENT, "no such kind of input: %d", (int)in->kind);
 }
 
 tt_status tt_input_skip(tt_input *in, uint64_t records) {
+  if (in->lmdb) {
+    uint64_t left = tt_lmdb_entries(in->lmdb) - in->number;
+    if (records > left) records = left;
+    in->number += records;
+    return tt_lmdb_skip(in->lmdb, records);
+  }
   tt_input_record record;
   bool end = false;
   for (uint64_t k = 0; k < records && !end; k++) TT_TRY(tt_input_next(in, &record, &end));
