@@ -15,9 +15,9 @@ enum { MOST_SHARDS = 100000 }; // five digits in a file's name
 
 // The file is JSON, with one shard a line: readable, and a line-wise diff of two stores says which shards
 // differ. Its layout is fixed, byte for byte:
-//   head    {, format, schema_version, chunk, build: a line each
-//   SHARDS  begins the list, then each shard's line, indented by two, with a comma behind all but the last
-//   one TAIL    ends the list and gives the digest of all bytes before TAIL
+//   - the head: "{", format, schema_version, chunk, build, each on a line of its own;
+//   - SHARDS, then each shard's line, indented by two, with a comma behind all but the last one;
+//   - TAIL, with the digest of all bytes before it.
 // So a large store is read line by line, without a tree of it all in memory, and its digest costs one pass.
 #define SHARDS "\n \"shards\": ["
 #define TAIL "\n ],\n \"digest\": \"%s\"\n}\n"
