@@ -18,10 +18,21 @@ static double cpu_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static struct rusage usage(void) {
-  struct rusage u;
-  getrusage(RUSAGE_SELF, &u);
-  return u;
+static double page_faults(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)usage.ru_minflt;
+}
+
+// Bytes. Not getrusage's: that of a program which was started by a large one is the large one's.
+static double peak_memory(void) {
+  FILE *file = fopen("/proc/self/status", "r");
+  char line[200];
+  double kilobytes = 0;
+  while (file && fgets(line, sizeof line, file))
+    if (sscanf(line, "VmHWM: %lf", &kilobytes) == 1) break;
+  if (file) fclose(file);
+  return 1024 * kilobytes;
 }
 
 // One unit of work (a chunk, a batch): the k-th of a pass, from 0. Says how many molecules it had.
@@ -133,11 +144,11 @@ static tt_status time_batches(const tt_comm *comm, tt_store *store, const tt_con
                               tt_bench_loader *result) {
   batch_reading r = {.config = config};
   tt_status status = begin_batches(&r, comm, store);
-  double faults = (double)usage().ru_minflt;
+  double faults = page_faults();
   if (status == TT_OK) status = measure(make_batch, &r, seconds, config->train.steps, &result->batches);
   const tt_bench_rate *rate = &result->batches;
   double batches = (double)(rate->first.molecules + rate->again.molecules) / config->train.batch_size;
-  result->page_faults = ((double)usage().ru_minflt - faults) / batches;
+  result->page_faults = (page_faults() - faults) / batches;
   result->pieces = r.pieces;
   tt_loader_free(r.loader);
   tt_leaf_free(&r.leaf);
@@ -171,7 +182,7 @@ tt_status tt_bench_loader_run(const tt_comm *comm, const tt_config *config, doub
   count_store(store, result);
   tt_status status = tt_comm_agree(comm, time_chunks(store, config, seconds, result));
   if (status == TT_OK) status = time_batches(comm, store, config, seconds, result);
-  result->memory = (double)usage().ru_maxrss * 1024;
+  result->memory = peak_memory();
   tt_store_close(store);
   return status;
 }
