@@ -19,6 +19,9 @@ int tt_cli_plan(int argc, char **argv);
 int tt_cli_plot(int argc, char **argv);
 int tt_cli_store(int argc, char **argv);
 int tt_cli_store_build(int argc, char **argv);
+int tt_cli_store_merge(int argc, char **argv);
+int tt_cli_store_sample(int argc, char **argv);
+int tt_cli_store_split(int argc, char **argv);
 int tt_cli_train(int argc, char **argv);
 int tt_cli_version(void);
 

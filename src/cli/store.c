@@ -1,4 +1,5 @@
-// twotrack store: builds a store of molecules (store_build.c), says what one holds, checks one.
+// twotrack store: builds stores of molecules and makes new ones of them (store_*.c), says what one holds,
+// checks one.
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -12,6 +13,9 @@
 
 static const char help[] =
     "usage: twotrack store build ...         molecules to a store; see 'twotrack store build --help'\n"
+    "       twotrack store merge DIR DIR... --out DIR    several stores made into one\n"
+    "       twotrack store split DIR --valid N --out DIR    exactly N molecules for validation\n"
+    "       twotrack store sample DIR --temperature T --count N --out DIR    N molecules drawn by scaffold\n"
     "       twotrack store info DIR [--json]    what a store holds\n"
     "       twotrack store verify DIR [--json]  read all of it and compare every checksum\n"
     "\n"
@@ -226,6 +230,9 @@ static int run_verify(int argc, char **argv) {
 
 int tt_cli_store(int argc, char **argv) {
   static const tt_command commands[] = {{"build", tt_cli_store_build, ""},
+                                        {"merge", tt_cli_store_merge, ""},
+                                        {"split", tt_cli_store_split, ""},
+                                        {"sample", tt_cli_store_sample, ""},
                                         {"info", run_info, ""},
                                         {"verify", run_verify, ""},
                                         {NULL, NULL, NULL}};

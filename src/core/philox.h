@@ -29,6 +29,13 @@ static inline uint64_t tt_mix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// Its inverse.
+static inline uint64_t tt_unmix64(uint64_t x) {
+  x = (x ^ x >> 31 ^ x >> 62) * 0x319642B2D24D8EC3u;
+  x = (x ^ x >> 27 ^ x >> 54) * 0x96DE1B173F119089u;
+  return (x ^ x >> 30 ^ x >> 60) - 0x9E3779B97F4A7C15u;
+}
+
 // The Philox key of a stream named by three integers, e.g. (seed, epoch, sample) or (seed, step, sample).
 static inline uint64_t tt_stream(uint64_t seed, uint64_t a, uint64_t b) {
   return tt_mix64(tt_mix64(tt_mix64(seed) ^ a) ^ b);
