@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 
 static const tt_command commands[] = {
-    {"store", tt_cli_store, "build, describe and verify a store of molecules"},
+    {"store", tt_cli_store, "build, merge, split, sample, describe and verify stores of molecules"},
     {"train", tt_cli_train, "train a model"},
     {"checkpoint", tt_cli_checkpoint, "describe, verify and import checkpoints"},
     {"plan", tt_cli_plan, "what a configuration takes on so many GPUs, and how to lay it out on them"},

@@ -150,9 +150,10 @@ tt_status tt_race_run(const tt_comm *comm, const tt_race *race, tt_racer *racers
   if (race->count == 0) return TT_OK;
   tie_walk t = {.walk = {.race = race, .racers = racers, .count = count, .all = before->molecules}};
   tt_word_source arrivals = {rewind_walk, next_arrival, &t.walk}, ties = {rewind_ties, next_tie, &t};
-  uint64_t below, order, last;
-  TT_TRY(tt_words_nth(comm, &arrivals, race->count, &t.time, &below));
-  TT_TRY(tt_words_nth(comm, &ties, race->count - below, &order, &last));
+  uint64_t below, equal, order = UINT64_MAX, rest;
+  TT_TRY(tt_words_nth(comm, &arrivals, race->count, &t.time, &below, &equal));
+  if (below + equal > race->count)
+    TT_TRY(tt_words_nth(comm, &ties, race->count - below, &order, &rest, &equal));
 
   // a scaffold's arrivals ascend, and equal ones are in the order that decides: a prefix of each is taken
   uint64_t time, of_scaffold = 0;

@@ -53,6 +53,7 @@ int tt_rewrite_rank(const tt_shard_plan *plan, uint32_t shard, int ranks) {
 void tt_rewrite_show(const tt_comm *comm, const char *what, double begun, uint64_t done, uint64_t all) {
   if (comm->rank != 0) return;
   double seconds = tt_now() - begun, rate = (double)done / seconds;
+  if (seconds < 1 && done < all) return; // no rate yet that means anything
   tt_progress_show(&(tt_progress){.what = what,
                                   .unit = "molecules",
                                   .done = (int64_t)done,
@@ -145,7 +146,9 @@ static tt_status make_shards(job *j) {
   TT_TRY(tt_alloc(&j->parts, runs, sizeof *j->parts, "chunks of the stores"));
   TT_TRY(tt_alloc(&j->names, runs, sizeof *j->names, "chunks of the stores"));
   for (size_t k = 0; k < runs; k++) j->names[k].chunk = UINT64_MAX;
-  TT_TRY(tt_alloc(&j->entries, tt_plan_shards(&r->plan), sizeof *j->entries, "the list of shards"));
+  size_t own =
+      2 + tt_plan_shards(&r->plan) / (size_t)r->comm->size; // blocks are rounded up, one of each split
+  TT_TRY(tt_alloc(&j->entries, own, sizeof *j->entries, "the list of shards"));
   for (int split = 0; split < 2; split++) {
     uint32_t shards = r->plan.shards[split], base = split == TT_VALID ? r->plan.shards[TT_TRAIN] : 0;
     uint32_t end = block_begins(shards, r->comm->rank + 1, r->comm->size);

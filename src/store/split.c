@@ -44,9 +44,9 @@ static bool next_hash(void *context, uint64_t *value) {
 
 static tt_status find_threshold(const tt_comm *comm, split_job *s) {
   tt_word_source source = {rewind_hashes, next_hash, s};
-  uint64_t below;
+  uint64_t below, equal;
   if (s->valid == 0) return TT_OK;
-  TT_TRY(tt_words_nth(comm, &source, s->valid, &s->threshold, &below));
+  TT_TRY(tt_words_nth(comm, &source, s->valid, &s->threshold, &below, &equal));
   s->ties = s->valid - below;
   return TT_OK;
 }

@@ -75,11 +75,11 @@ static void count_digits(const tt_word_source *source, uint64_t prefix, int shif
 }
 
 tt_status tt_words_nth(const tt_comm *comm, const tt_word_source *source, uint64_t n, uint64_t *value,
-                       uint64_t *below) {
+                       uint64_t *below, uint64_t *equal) {
   uint64_t *bins;
   TT_TRY(tt_comm_agree(comm, tt_alloc(&bins, BINS, sizeof *bins, "the counts of a selection")));
   tt_status status = n ? TT_OK : tt_fail(TT_ERR_ARGUMENT, "there is no smallest value number 0");
-  *value = *below = 0;
+  *value = *below = *equal = 0;
   for (int shift = 48; shift >= 0 && status == TT_OK; shift -= 16) {
     count_digits(source, *value, shift, bins);
     status = tt_comm_sum(comm, bins, BINS);
@@ -88,7 +88,7 @@ tt_status tt_words_nth(const tt_comm *comm, const tt_word_source *source, uint64
     if (bin == BINS)
       status = tt_fail(TT_ERR_ARGUMENT, "there are only %llu values, not %llu", (unsigned long long)*below,
                        (unsigned long long)n);
-    *value = *value << 16 | bin;
+    *value = *value << 16 | bin, *equal = bin < BINS ? bins[bin] : 0;
   }
   free(bins);
   return tt_comm_agree(comm, status);

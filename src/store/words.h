@@ -23,10 +23,10 @@ typedef struct {
 } tt_word_source;
 
 // Collective. *value is the n-th smallest (from 1) of all ranks' values together, *below how many are smaller
-// than it. Goes through the values four times; half a megabyte of memory. TT_ERR_ARGUMENT (n is 0 or more
-// than there are), TT_ERR_MEMORY.
+// than it, *equal how many are it. Goes through the values four times; half a megabyte of memory.
+// TT_ERR_ARGUMENT (n is 0 or more than there are), TT_ERR_MEMORY.
 tt_status tt_words_nth(const tt_comm *comm, const tt_word_source *source, uint64_t n, uint64_t *value,
-                       uint64_t *below);
+                       uint64_t *below, uint64_t *equal);
 
 // Items to send to other ranks, one after the other.
 typedef struct {

@@ -116,7 +116,7 @@ derive 1 split a --valid 500 --seed 4 --out other-seed
 cmp -s <(list other-seed valid) <(list a-500 valid) && fail 'split: the seed changes nothing'
 # The draw ignores what was validation before: of 500 of 3000, about 50 are of the 300 that were.
 again=$(comm -12 <(list a valid) <(list a-500 valid) | wc -l)
-[ "$again" -gt 25 ] && [ "$again" -lt 80 ] || fail "split: $again of 500 were validation before"
+{ [ "$again" -gt 25 ] && [ "$again" -lt 80 ]; } || fail "split: $again of 500 were validation before"
 # Parts that were split alike are parts of the whole: a threshold of a hash of the key decides.
 derive 1 split whole --valid 800 --seed 3 --out whole-800
 inside=$(comm -12 <(list a | molecules) <(list whole-800 valid | molecules) | wc -l)
@@ -159,6 +159,7 @@ grep -q '"digest": "[0-9a-f]\{32\}"' out.txt || fail "sample --json: $(cat out.t
 
 "$make_store" unordered 700 50
 for command in 'merge a' 'split --valid 5' 'sample --temperature 1 --count 5'; do
+  # shellcheck disable=SC2086 # several words
   refused 1 'unordered: record .* is not in the order of the keys' $command unordered --out nothing
 done
 "$make_key_store" hydrogens 0 100 0 hydrogens

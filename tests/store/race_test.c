@@ -89,12 +89,13 @@ static void selects(void **state) {
     qsort(sorted, COUNT, sizeof *sorted, compare_word);
     list l = {values, COUNT, 0};
     tt_word_source source = {rewind_list, next_of_list, &l};
-    uint64_t value, below;
+    uint64_t value, below, equal;
     for (uint64_t n = 1; n <= COUNT; n += kind ? 1 : 17) {
-      assert_int_equal(tt_words_nth(&comm, &source, n, &value, &below), TT_OK);
+      assert_int_equal(tt_words_nth(&comm, &source, n, &value, &below, &equal), TT_OK);
       assert_true(value == sorted[n - 1] && below < n);
       assert_true(below == 0 || sorted[below - 1] < value);
-      assert_true(sorted[below] == value);
+      assert_true(sorted[below] == value && equal > 0 && sorted[below + equal - 1] == value);
+      assert_true(below + equal == COUNT || sorted[below + equal] > value);
     }
   }
 }
