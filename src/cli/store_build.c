@@ -40,10 +40,17 @@ static const char help[] =
     "  --shards N            files for the training molecules (default: from the number of records). More of "
     "them let\n"
     "                        more ranks share the work\n"
+    "  --spill MB            what a rank gathers in memory before it puts it into DIR/building (default "
+    "256)\n"
     "\n"
     "A record that cannot be used is listed with its reason in DIR/rejected.tsv and does not stop the build. "
     "Duplicates\n"
-    "(the same canonical SMILES) are kept once. A build that was interrupted is started afresh.\n";
+    "(the same canonical SMILES) are kept once. A build that was stopped, however that was, is gone on with "
+    "by the "
+    "same\n"
+    "command, on any number of ranks: what was finished is in DIR and DIR/building. To begin anew instead, "
+    "remove "
+    "DIR/building.\n";
 
 static int wrong(const char *format, const char *what) {
   fprintf(stderr, "twotrack store build: ");
@@ -66,6 +73,14 @@ static bool read_fraction(const char *text, double *value) {
   return end != text && !*end && isfinite(*value) && *value >= 0 && *value <= 0.5;
 }
 
+static bool read_megabytes(const char *text, size_t *bytes) {
+  char *end;
+  double value = strtod(text, &end);
+  if (end == text || *end || !(value >= 0.001 && value <= 65536)) return false;
+  *bytes = (size_t)(value * 0x1p20);
+  return true;
+}
+
 static bool ends_with(const char *text, size_t length, const char *end) {
   size_t n = strlen(end);
   return length >= n && strncasecmp(text + length - n, end, n) == 0;
@@ -81,16 +96,20 @@ static tt_input_kind kind_by_name(const char *path) {
 // Options that take a value. 0: taken; 2: wrong, and said so; -1: no such option.
 static int read_value(const char *name, const char *value, tt_build_options *o) {
   static const char *const names[] = {"--out",       "--conformers", "--seed", "--valid-fraction",
-                                      "--max-atoms", "--shards"};
+                                      "--max-atoms", "--shards",     "--spill"};
   size_t k = 0;
   while (k < sizeof names / sizeof *names && strcmp(name, names[k]) != 0) k++;
   if (k == sizeof names / sizeof *names) return -1;
   if (!value) return wrong("%s needs a value", name);
   uint64_t n = 0;
   bool good = true;
-  static const char *const ranges[] = {
-      "",         "a whole number from 1 to 1000", "a whole number from 0 to 18446744073709551615",
-      "0 to 0.5", "a whole number from 1 to 1024", "a whole number from 1 to 90000"};
+  static const char *const ranges[] = {"",
+                                       "a whole number from 1 to 1000",
+                                       "a whole number from 0 to 18446744073709551615",
+                                       "0 to 0.5",
+                                       "a whole number from 1 to 1024",
+                                       "a whole number from 1 to 90000",
+                                       "a number of megabytes, 0.001 to 65536"};
   _Static_assert(TT_CHEM_MAX_ATOMS == 1024, "ranges[4] and the help name the limit");
   switch (k) {
   case 0:
@@ -108,8 +127,11 @@ static int read_value(const char *name, const char *value, tt_build_options *o) 
   case 4:
     good = read_integer(value, 1, TT_CHEM_MAX_ATOMS, &n), o->recipe.max_atoms = (int)n;
     break;
-  default:
+  case 5:
     good = read_integer(value, 1, 90000, &n), o->shards = (uint32_t)n;
+    break;
+  default:
+    good = read_megabytes(value, &o->spill_bytes);
     break;
   }
   char text[300];
@@ -154,6 +176,13 @@ static void print_summary(const tt_build_options *o, const tt_build_summary *s) 
   printf("%s: %llu molecules (%llu to train on, %llu for validation) with %llu conformers in %u shards\n",
          o->folder, (number)molecules, (number)s->molecules[TT_TRAIN], (number)s->molecules[TT_VALID],
          (number)s->conformers, s->shards);
+  if (s->was_finished) {
+    printf("the store was complete already; what its build had left in %s/building was removed\n", o->folder);
+    return;
+  }
+  if (s->read_before || s->shards_before)
+    printf("went on with a build that was stopped: %llu records and %u shards were there\n",
+           (number)s->read_before, s->shards_before);
   printf("read %llu records: %llu are of a molecule that was there, %llu cannot be used", (number)s->read,
          (number)s->merged, (number)s->rejected);
   for (int k = 0; k < TT_REJECT_KINDS && s->kinds[k].count; k++)
@@ -167,7 +196,8 @@ static void print_summary(const tt_build_options *o, const tt_build_summary *s) 
   const char *comma = "";
   for (int g = TT_GEOMETRY_GIVEN; g <= TT_GEOMETRY_ETKDG; g++)
     if (s->geometry[g]) printf("%s%s %llu", comma, names[g], (number)s->geometry[g]), comma = ", ";
-  printf("\ntook %.1f s, %.0f molecules/s\n", s->seconds, (double)molecules / s->seconds);
+  printf("\ntook %.1f s, %.0f molecules/s\n", s->seconds,
+         (double)(molecules - s->molecules_before) / s->seconds);
   if (o->valid_fraction > 0 && s->molecules[TT_VALID] == 0)
     fprintf(stderr,
             "twotrack: warning: no molecule fell to validation; use a larger --valid-fraction for so few\n");
