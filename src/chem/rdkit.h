@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chem/bonds.h"
 #include "chem/molecule.h"
 #include "core/status.h"
 
@@ -73,6 +74,12 @@ typedef struct {
 // with them as RDKit adds them (at the end). Which molecule it is, stereochemistry included, is what the
 // SMILES says. *coordinates: (conformers, atoms, 3).
 tt_status tt_chem_canonical_given(const char *smiles, size_t length, const tt_chem_geometry *given,
+                                  const tt_chem_recipe *recipe, char **canonical, float **coordinates,
+                                  uint32_t *atoms);
+
+// Same for atoms of which the bonds are known (all hydrogens are among them); stereochemistry is read off the
+// first geometry. TT_ERR_DATA also when RDKit does not accept the bonds.
+tt_status tt_chem_canonical_bonds(const tt_chem_geometry *given, const tt_bonds *bonds,
                                   const tt_chem_recipe *recipe, char **canonical, float **coordinates,
                                   uint32_t *atoms);
 

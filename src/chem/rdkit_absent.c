@@ -41,6 +41,13 @@ tt_status tt_chem_canonical_given(const char *smiles, size_t length, const tt_ch
   return absent();
 }
 
+tt_status tt_chem_canonical_bonds(const tt_chem_geometry *given, const tt_bonds *bonds,
+                                  const tt_chem_recipe *recipe, char **canonical, float **coordinates,
+                                  uint32_t *atoms) {
+  (void)given, (void)bonds, (void)recipe, (void)canonical, (void)coordinates, (void)atoms;
+  return absent();
+}
+
 tt_status tt_chem_make(tt_chem_record *record, const char *smiles, const tt_chem_recipe *recipe,
                        uint64_t seed) {
   (void)record, (void)smiles, (void)recipe, (void)seed;

@@ -167,6 +167,37 @@ Canonical canonical_given(const std::string &smiles, const tt_chem_geometry &giv
   return canonical_of(*light, full, recipe);
 }
 
+Canonical canonical_bonds(const tt_chem_geometry &given, const tt_bonds &bonds,
+                          const tt_chem_recipe &recipe) {
+  static const RDKit::Bond::BondType types[] = {RDKit::Bond::SINGLE, RDKit::Bond::DOUBLE,
+                                                RDKit::Bond::TRIPLE};
+  RDKit::RWMol full;
+  for (std::uint32_t i = 0; i < given.atoms; i++) {
+    auto *atom = new RDKit::Atom(given.numbers[i]);
+    atom->setFormalCharge(bonds.charges[i]);
+    atom->setNoImplicit(true);
+    full.addAtom(atom, false, true); // which owns it from here on
+  }
+  for (std::uint32_t k = 0; k < bonds.count; k++)
+    full.addBond(bonds.bonds[k].first, bonds.bonds[k].second, types[bonds.bonds[k].order - 1]);
+  for (std::uint32_t c = 0; c < given.conformers; c++)
+    add_conformer(full, given.coordinates + static_cast<size_t>(c) * given.atoms * 3);
+  check_size(heavy_atoms(full), recipe);
+  RDKit::MolOps::sanitizeMol(full);
+  for (auto *atom : full.atoms()) atom->setNoImplicit(false);
+  full.updatePropertyCache();
+  for (const auto *atom : full.atoms())
+    if (atom->getTotalNumHs(false) != 0 || atom->getNumRadicalElectrons() != 0)
+      throw Refusal("hydrogens",
+                    "atom " + std::to_string(atom->getIdx() + 1) + " lacks one, or is a radical");
+  check_composition(full, recipe);
+  RDKit::MolOps::assignStereochemistryFrom3D(full);
+  tag_atoms(full);
+  RDKit::RWMol light(full);
+  RDKit::MolOps::removeHs(light);
+  return canonical_of(light, full, recipe);
+}
+
 void hand_out(const Canonical &from, char **canonical, float **coordinates) {
   std::unique_ptr<float, decltype(&std::free)> copy(
       static_cast<float *>(std::malloc(from.xyz.size() * sizeof(float))), std::free);
@@ -206,6 +237,17 @@ tt_status tt_chem_canonical_given(const char *smiles, size_t length, const tt_ch
   return guarded([&] {
     if (given->conformers == 0) throw Refusal("coordinates", "the record has none");
     Canonical found = canonical_given(std::string(smiles, length), *given, *recipe);
+    hand_out(found, canonical, coordinates);
+    *atoms = static_cast<uint32_t>(found.xyz.size() / 3 / given->conformers);
+  });
+}
+
+tt_status tt_chem_canonical_bonds(const tt_chem_geometry *given, const tt_bonds *bonds,
+                                  const tt_chem_recipe *recipe, char **canonical, float **coordinates,
+                                  uint32_t *atoms) {
+  *canonical = nullptr, *coordinates = nullptr, *atoms = 0;
+  return guarded([&] {
+    Canonical found = canonical_bonds(*given, *bonds, *recipe);
     hand_out(found, canonical, coordinates);
     *atoms = static_cast<uint32_t>(found.xyz.size() / 3 / given->conformers);
   });

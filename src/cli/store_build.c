@@ -11,7 +11,8 @@
 #include "train/identity.h"
 
 static const char help[] =
-    "usage: twotrack store build [--smiles] FILE... [--sdf FILE...] [--lmdb FILE...] --out DIR [OPTIONS]\n"
+    "usage: twotrack store build [--smiles] FILE... [--sdf FILE...] [--xyz FILE...] [--lmdb FILE...] --out "
+    "DIR [OPTIONS]\n"
     "\n"
     "Makes a store of molecules with 3-D conformers in DIR. Under mpirun or srun the ranks share the work; "
     "the result is\n"
@@ -23,6 +24,11 @@ static const char help[] =
     "  --sdf FILE...         SDF files (V2000 or V3000) with 3-D coordinates, which are kept. Records of the "
     "same\n"
     "                        molecule become its conformers\n"
+    "  --xyz FILE...         XYZ files of one or many frames with all hydrogens; bonds are found from the "
+    "places, a "
+    "total\n"
+    "                        charge is read from the comment (charge=-1). Frames of one molecule become its "
+    "conformers\n"
     "  --lmdb FILE...        databases of Uni-Mol or Uni-Mol2, whose SMILES and geometries are kept. What is "
     "pickled in\n"
     "                        them is read, never run\n"
@@ -90,6 +96,7 @@ static tt_input_kind kind_by_name(const char *path) {
   size_t length = strlen(path);
   if (ends_with(path, length, ".lmdb") || ends_with(path, length, ".mdb")) return TT_INPUT_LMDB;
   if (ends_with(path, length, ".gz")) length -= 3;
+  if (ends_with(path, length, ".xyz")) return TT_INPUT_XYZ;
   return ends_with(path, length, ".sdf") || ends_with(path, length, ".sd") ? TT_INPUT_SDF : TT_INPUT_SMILES;
 }
 
@@ -141,8 +148,10 @@ static int read_value(const char *name, const char *value, tt_build_options *o) 
 
 // 0 go on, 1 help was printed, 2 wrong usage. o->files has room for argc files.
 static int read_options(int argc, char **argv, tt_build_options *o) {
-  static const char *const kinds[] = {
-      [TT_INPUT_SMILES] = "--smiles", [TT_INPUT_SDF] = "--sdf", [TT_INPUT_LMDB] = "--lmdb"};
+  static const char *const kinds[] = {[TT_INPUT_SMILES] = "--smiles",
+                                      [TT_INPUT_SDF] = "--sdf",
+                                      [TT_INPUT_XYZ] = "--xyz",
+                                      [TT_INPUT_LMDB] = "--lmdb"};
   enum { KINDS = sizeof kinds / sizeof *kinds };
   int kind = KINDS; // until an option says: by the name
   for (int k = 1; k < argc; k++) {

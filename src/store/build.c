@@ -56,7 +56,8 @@ static void describe(tt_build *b) {
   const tt_chem_recipe *r = &o->recipe;
   b->info = (tt_store_info){.hydrogens = r->hydrogens, .coordinates_2d = r->coordinates_2d, .seed = o->seed};
   snprintf(b->info.toolkit, sizeof b->info.toolkit, "%s", tt_chem_toolkit());
-  bool any[] = {[TT_INPUT_SMILES] = false, [TT_INPUT_SDF] = false, [TT_INPUT_LMDB] = false};
+  bool any[] = {
+      [TT_INPUT_SMILES] = false, [TT_INPUT_SDF] = false, [TT_INPUT_XYZ] = false, [TT_INPUT_LMDB] = false};
   for (int k = 0; k < o->file_count; k++) any[o->files[k].kind] = true;
   char generated[200] = "";
   if (any[TT_INPUT_SMILES])
@@ -65,11 +66,13 @@ static void describe(tt_build *b) {
         "SMILES: ETKDGv3 with hydrogens, conformers %d, attempts %d and as many from random coordinates; "
         "MMFF94, else UFF, steps %d",
         r->conformers, r->embed_iterations, r->optimise_iterations);
-  snprintf(b->info.recipe, sizeof b->info.recipe, "%s%s%s%s%s", generated,
-           *generated && any[TT_INPUT_SDF] ? "; " : "",
-           any[TT_INPUT_SDF] ? "SDF: coordinates of the file" : "",
-           any[TT_INPUT_LMDB] && (*generated || any[TT_INPUT_SDF]) ? "; " : "",
-           any[TT_INPUT_LMDB] ? "LMDB: coordinates of the file" : "");
+  static const char *const names[] = {
+      [TT_INPUT_SDF] = "SDF", [TT_INPUT_XYZ] = "XYZ", [TT_INPUT_LMDB] = "LMDB"};
+  char given[100] = "";
+  for (int k = TT_INPUT_SDF; k <= TT_INPUT_LMDB; k++)
+    if (any[k]) snprintf(given + strlen(given), 20, "%s%s", *given ? ", " : "", names[k]);
+  snprintf(b->info.recipe, sizeof b->info.recipe, "%s%s%s%s", generated, *generated && *given ? "; " : "",
+           given, *given ? ": coordinates of the file" : "");
 }
 
 // A store that is complete, but whose build was stopped before it had cleared away, needs nothing else.

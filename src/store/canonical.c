@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/unimol.h"
+#include "store/xyz.h"
 
 void tt_canonical_free(tt_canonical *c) {
   free(c->smiles), free(c->coordinates);
@@ -23,6 +24,21 @@ static tt_status read_unimol(const tt_input_record *record, const tt_chem_recipe
   return status;
 }
 
+static tt_status read_xyz(const tt_input_record *record, const tt_chem_recipe *recipe, tt_canonical *c) {
+  tt_xyz frame;
+  tt_bonds bonds = {0};
+  tt_status status = tt_xyz_read(record->text, record->length, &frame);
+  if (status == TT_OK)
+    status = tt_bonds_perceive(frame.atoms, frame.numbers, frame.coordinates, frame.charge, &bonds);
+  if (status == TT_OK) {
+    tt_chem_geometry given = {frame.atoms, 1, frame.numbers, frame.coordinates};
+    status = tt_chem_canonical_bonds(&given, &bonds, recipe, &c->smiles, &c->coordinates, &c->atoms);
+    if (status == TT_OK) c->conformers = 1;
+  }
+  tt_bonds_free(&bonds), tt_xyz_free(&frame);
+  return status;
+}
+
 tt_status tt_canonical_read(const tt_input_record *record, tt_input_kind kind, const tt_chem_recipe *recipe,
                             tt_canonical *c) {
   memset(c, 0, sizeof *c);
@@ -36,6 +52,8 @@ tt_status tt_canonical_read(const tt_input_record *record, tt_input_kind kind, c
     return TT_OK;
   case TT_INPUT_LMDB:
     return read_unimol(record, recipe, c);
+  case TT_INPUT_XYZ:
+    return read_xyz(record, recipe, c);
   }
   return tt_fail(TT_ERR_ARGUMENT, "no such kind of input: %d", (int)kind);
 }

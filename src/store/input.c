@@ -22,6 +22,7 @@ struct tt_input {
   size_t at, filled;
   char *text; // what is being put together
   size_t length, capacity;
+  size_t kept; // bytes at the end of the text that belong to the next record
   tt_lmdb *lmdb;
   char key[LONGEST_NAME]; // as text
 };
@@ -152,6 +153,61 @@ static tt_status next_sdf(tt_input *in, tt_input_record *record, bool *end) {
   return TT_OK;
 }
 
+// Does a line hold nothing but a number, as the first one of a frame does?
+static bool is_count(const char *line, size_t length, uint64_t *count) {
+  size_t k = 0, digits = 0;
+  *count = 0;
+  while (k < length && is_space(line[k])) k++;
+  for (; k < length && line[k] >= '0' && line[k] <= '9' && digits < 10; k++, digits++)
+    *count = 10 * *count + (uint64_t)(line[k] - '0');
+  while (k < length && is_space(line[k])) k++;
+  return digits > 0 && k == length;
+}
+
+static bool is_blank(const char *line, size_t length) {
+  for (size_t k = 0; k < length; k++)
+    if (!is_space(line[k])) return false;
+  return true;
+}
+
+// A frame ends after its atoms, or where the next one begins too early; what lies between frames makes a
+// record of its own, to be refused. So a damaged frame does not take others with it.
+static tt_status next_xyz(tt_input *in, tt_input_record *record, bool *end) {
+  // the line at which the last call stopped begins this record
+  if (in->kept) memmove(in->text, in->text + in->length - in->kept, in->kept);
+  in->length = in->kept, in->kept = 0;
+  uint64_t lines = 0, atoms = 0, count;
+  size_t comment = 0, comment_length = 0;
+  bool frame = false;
+  if (in->length) frame = is_count(in->text, in->length, &atoms), lines = 1;
+  while (!frame || lines < atoms + 2) {
+    size_t start = in->length;
+    bool none;
+    TT_TRY(append_line(in, &none));
+    if (none) break;
+    size_t length = in->length - start;
+    if (lines == 0 && is_blank(in->text + start, length)) {
+      in->length = start;
+      continue;
+    }
+    if (in->length < LONGEST) in->text[in->length++] = '\n';
+    bool number = is_count(in->text + start, length, &count);
+    if (lines == 0 && number)
+      frame = true, atoms = count;
+    else if (number && lines != 1) { // the comment may be one
+      in->kept = in->length - start;
+      break;
+    }
+    if (frame && lines == 1) comment = start, comment_length = length;
+    lines++;
+  }
+  if ((*end = lines == 0)) return TT_OK;
+  record->number = ++in->number;
+  record->text = in->text, record->length = in->length - in->kept;
+  name_it(record, in->text + comment, comment_length);
+  return TT_OK;
+}
+
 // A key as people write it: Uni-Mol's are decimal numbers, Uni-Mol2's numbers of four bytes.
 static size_t key_text(const tt_lmdb_entry *e, char *text, size_t size) {
   size_t printable = 0;
@@ -181,6 +237,8 @@ tt_status tt_input_next(tt_input *in, tt_input_record *record, bool *end) {
     return next_smiles(in, record, end);
   case TT_INPUT_SDF:
     return next_sdf(in, record, end);
+  case TT_INPUT_XYZ:
+    return next_xyz(in, record, end);
   case TT_INPUT_LMDB:
     return next_lmdb(in, record, end);
   }

@@ -13,16 +13,18 @@ typedef enum {
   TT_INPUT_SMILES, // a line a molecule: SMILES, then if you like white space and anything; '#' starts a
                    // comment line
   TT_INPUT_SDF,    // records that end with a line "$$$$"
+  TT_INPUT_XYZ,    // frames: a line with the number of atoms, a comment, a line an atom (store/xyz.h)
   TT_INPUT_LMDB,   // of Uni-Mol: values that are pickles (store/unimol.h)
 } tt_input_kind;
 
 typedef struct {
   uint64_t
       number; // from 1: SMILES: line of the file; else record of the file, in an LMDB by the order of keys
-  const char *text; // SMILES: the SMILES alone; SDF: the record with its line feeds; LMDB: the value. Valid
-                    // until the next call
+  const char *text; // SMILES: the SMILES alone; SDF, XYZ: the record with its line feeds; LMDB: the value.
+                    // Valid until the next call
   size_t length;    // cut at 2 MiB, far more than any molecule that can be used
-  const char *name; // what to call it in a list: the SMILES, the record's first line, the key; not terminated
+  const char *name; // what to call it in a list: the SMILES, an SDF record's first line, an XYZ frame's
+                    // comment, the key; not terminated
   size_t name_length; // at most 200
 } tt_input_record;
 
