@@ -275,13 +275,20 @@ static tt_status find_ways(work *w) {
 
 // ---- the result
 
+// Names the charges that take little more than the cheapest.
 static tt_status no_such_charge(const work *w, int charge) {
   char fits[200] = "";
-  size_t length = 0;
+  size_t length = 0, begin = w->begin[w->step_count];
+  int32_t least = INT32_MAX;
+  for (size_t k = begin; k < w->way_count; k++) least = w->ways[k].cost < least ? w->ways[k].cost : least;
   for (int c = -MOST_CHARGE; c <= MOST_CHARGE; c++)
-    for (size_t k = w->begin[w->step_count]; k < w->way_count; k++)
-      if ((int)(w->ways[k].key >> CHARGE_SHIFT) - CHARGE_OFFSET == c && length < sizeof fits - 10)
+    for (size_t k = begin; k < w->way_count; k++) {
+      const way *last = &w->ways[k];
+      bool other =
+          (int)(last->key >> CHARGE_SHIFT) - CHARGE_OFFSET != c || last->cost - least > 3 * CHARGE_COST;
+      if (!other && length < sizeof fits - 10)
         length += (size_t)snprintf(fits + length, sizeof fits - length, " %+d", c);
+    }
   return tt_fail(TT_ERR_DATA,
                  "charge: no bond orders fit a total charge of %d (these would fit:%s; write charge=... into "
                  "the comment line)",

@@ -194,7 +194,7 @@ static tt_status next_xyz(tt_input *in, tt_input_record *record, bool *end) {
     bool number = is_count(in->text + start, length, &count);
     if (lines == 0 && number)
       frame = true, atoms = count;
-    else if (number && lines != 1) { // the comment may be one
+    else if (number && (!frame || lines != 1)) { // the comment may be one
       in->kept = in->length - start;
       break;
     }
