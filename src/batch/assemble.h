@@ -31,7 +31,8 @@ typedef struct {
   int64_t masked;                   // masked atoms, all molecules
   int64_t total_atoms, total_pairs; // sum N, sum (N+1)^2
   tt_sample **samples;              // (count): made ready for molecules of own leaves, NULL for the others
-  double data_s;                    // seconds that the slowest rank waited for molecules of this batch
+  int64_t sent_bytes;               // sent to other ranks to make it (0 where traffic is not counted)
+  double data_s;                    // training: seconds waited for molecules in tt_loader_batch, slowest rank
   int skipped;                      // chunks left out from this batch on, by any rank,
   const tt_skip *skips;             // and which: (skipped)
   void *private_;

@@ -170,16 +170,18 @@ static int own_molecules(const tt_global_batch *b, int rank) {
   return count;
 }
 
-tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int count, const tt_reading *reading,
-                                const int64_t *counts, const tt_data_config *data, uint64_t seed,
-                                const int64_t *cost) {
+tt_status tt_global_batch_exchange(tt_global_batch *b, const tt_comm *comm, int count,
+                                   const tt_reading *reading, const int64_t *counts,
+                                   const tt_data_config *data, uint64_t seed, const int64_t *cost,
+                                   tt_incoming *incoming) {
   parts *p = b->private_;
-  void *outgoing = NULL, *incoming = NULL;
+  void *outgoing = NULL;
   int64_t *sent = NULL; // (2, size): bytes to each rank, bytes from each
+  *incoming = (tt_incoming){0};
   b->count = count;
-  memset(b->samples, 0, (size_t)count * sizeof(tt_sample *));
 
   tt_comm_count_as(comm, TT_TRAFFIC_RECORDS);
+  int64_t before = comm->traffic ? comm->traffic->sent[TT_TRAFFIC_RECORDS] : 0;
   // Each collective is followed by an agreement before the next, so that a rank that failed leaves none
   // waiting.
   tt_status status = tt_comm_gather_all_v(comm, reading->entries, p->entries, counts, sizeof *p->entries);
@@ -189,24 +191,25 @@ tt_status tt_global_batch_build(tt_global_batch *b, const tt_comm *comm, int cou
   }
   if (status == TT_OK) status = tt_alloc(&sent, 2 * (size_t)comm->size, sizeof *sent, "tables of ranks");
   if (status == TT_OK) status = gather_outgoing(b, comm, reading, &outgoing, sent);
-  status = tt_comm_agree(comm, status);
-  if (status == TT_OK) {
-    int made = 0;
-    size_t received = 0;
-    status = tt_comm_exchange(comm, outgoing, sent, &incoming, sent + comm->size);
-    for (int r = 0; status == TT_OK && r < comm->size; r++) received += (size_t)sent[comm->size + r];
-    if (status == TT_OK)
-      status = make_samples(b, comm->rank, reading->bytes, reading->used, data, seed, &made);
-    if (status == TT_OK) status = make_samples(b, comm->rank, incoming, received, data, seed, &made);
-    if (status == TT_OK && made != own_molecules(b, comm->rank))
-      status = tt_fail(TT_ERR_MPI, "%d of %d records of a batch arrived", made, own_molecules(b, comm->rank));
-    status = tt_comm_agree(comm, status);
-  }
+  status = tt_comm_agree_quietly(comm, status);
+  if (status == TT_OK) status = tt_comm_exchange(comm, outgoing, sent, &incoming->bytes, sent + comm->size);
+  for (int r = 0; status == TT_OK && r < comm->size; r++) incoming->used += (size_t)sent[comm->size + r];
+  b->sent_bytes = comm->traffic ? comm->traffic->sent[TT_TRAFFIC_RECORDS] - before : 0;
   tt_comm_count_as(comm, TT_TRAFFIC_OTHER); // whatever comes next
   free(outgoing);
-  free(incoming);
   free(sent);
   return status;
+}
+
+tt_status tt_global_batch_make(tt_global_batch *b, int rank, const tt_reading *reading,
+                               const tt_incoming *incoming, const tt_data_config *data, uint64_t seed) {
+  int made = 0;
+  memset(b->samples, 0, (size_t)b->count * sizeof(tt_sample *));
+  TT_TRY(make_samples(b, rank, reading->bytes, reading->used, data, seed, &made));
+  TT_TRY(make_samples(b, rank, incoming->bytes, incoming->used, data, seed, &made));
+  if (made != own_molecules(b, rank))
+    return tt_fail(TT_ERR_MPI, "%d of %d records of a batch arrived", made, own_molecules(b, rank));
+  return TT_OK;
 }
 
 tt_status tt_same_store(const tt_comm *comm, const tt_store *store) {

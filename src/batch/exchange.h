@@ -36,12 +36,24 @@ void tt_global_batch_release(tt_global_batch *batch);
 // (0 .. data.max_atoms) the cost of a molecule by its atoms; free() releases it. TT_ERR_MEMORY.
 tt_status tt_cost_table(int64_t **table, const tt_config *config, tt_molecule_cost cost);
 
-// Collective, and the same status on all ranks, already printed (tt_comm_agree). Makes the batch of `count`
-// molecules of which this rank has read those in `reading`, and rank r counts[r]; dealt by `cost`, a
-// tt_cost_table. batch->sample is the caller's to fill.
-tt_status tt_global_batch_build(tt_global_batch *batch, const tt_comm *comm, int count,
-                                const tt_reading *reading, const int64_t *counts, const tt_data_config *data,
-                                uint64_t seed, const int64_t *cost);
+// Records of own leaves that came from other ranks, one after the other; free(bytes).
+typedef struct {
+  void *bytes;
+  size_t used;
+} tt_incoming;
+
+// Collective; the same status and message on all ranks, not printed yet. A batch of `count` molecules of
+// which this rank has read those in `reading`, and rank r counts[r]: sizes are told, the batch is dealt by
+// `cost`, a tt_cost_table, and records go to the ranks that own them. batch->sample is the caller's to fill.
+tt_status tt_global_batch_exchange(tt_global_batch *batch, const tt_comm *comm, int count,
+                                   const tt_reading *reading, const int64_t *counts,
+                                   const tt_data_config *data, uint64_t seed, const int64_t *cost,
+                                   tt_incoming *incoming);
+
+// Then, on each rank for itself and in any thread: makes the samples of own leaves. TT_ERR_DATA as
+// tt_sample_make's.
+tt_status tt_global_batch_make(tt_global_batch *batch, int rank, const tt_reading *reading,
+                               const tt_incoming *incoming, const tt_data_config *data, uint64_t seed);
 
 // Every rank must see the same store. Same status on all ranks, not printed yet.
 tt_status tt_same_store(const tt_comm *comm, const tt_store *store);

@@ -3,17 +3,24 @@
 #include "batch/exchange.h"
 #include "batch/find_shards.h"
 #include "batch/outlook.h"
+#include "batch/read_ahead.h"
+#include "batch/skips.h"
+#include "batch/worker.h"
+#include "core/clock.h"
 #include "core/memory.h"
 #include "core/philox.h"
 #include "store/lanes.h"
 
-static const uint64_t NO_CHUNK = UINT64_MAX;
+enum { NONE = -1 };
 
-// The chunk that a lane is in.
+// A batch on its way to training.
 typedef struct {
-  uint64_t held; // NO_CHUNK: none
-  tt_chunk chunk;
-} lane;
+  int64_t step;   // NONE: there is none
+  tt_error error; // why it will not come, known before it is asked for; of the rank that failed, or of all
+  bool failed;    // on some rank
+  tt_global_batch batch;
+  tt_skips skips;
+} place;
 
 struct tt_loader {
   tt_comm comm;
@@ -21,13 +28,18 @@ struct tt_loader {
   tt_data_config data;
   uint64_t seed;
   int batch_size;
+  int64_t steps; // of the run: nothing is exchanged for one beyond
   tt_lanes lanes;
-  lane *own;       // of lanes rank, rank + size, ...
-  int64_t *counts; // (size) molecules of the batch that each rank reads
-  int64_t *cost;   // tt_cost_table
-  tt_reading reading;
-  tt_global_batch batch;
-  tt_lane_cuts cuts;
+  int64_t *counts;   // (size) molecules of the batch that each rank reads
+  int64_t *cost;     // tt_cost_table
+  tt_lane_cuts cuts; // of all batches returned
+  tt_read_ahead *reader;
+  int64_t reader_step; // the update whose molecules the reader gives next; NONE: it was not started
+  tt_step_reading reading[2];
+  int64_t taken; // the update whose molecules are in reading[taken % 2]; NONE
+  tt_worker worker;
+  place place[2], *next; // next: the one in the making; the other one was returned
+  double waited;         // by this rank in this call
 };
 
 // What the manifest tells of all molecules, now and not when an update meets the first that does not fit.
@@ -76,12 +88,12 @@ static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost
   TT_TRY(tt_lanes_init(&l->lanes, tt_seed_for(l->seed, TT_SEED_ORDER), records, chunks,
                        (uint64_t)config->data.lanes));
   for (size_t k = 0; cuts && k < cuts->count; k++) TT_TRY(tt_lane_cuts_add(&l->cuts, cuts->cuts[k]));
-  size_t size = (size_t)l->comm.size, own = (size_t)config->data.lanes / size + 1;
-  TT_TRY(tt_alloc(&l->own, own, sizeof *l->own, "data lanes"));
-  for (size_t k = 0; k < own; k++) l->own[k].held = NO_CHUNK;
-  TT_TRY(tt_alloc(&l->counts, size, sizeof *l->counts, "data lanes"));
+  TT_TRY(tt_alloc(&l->counts, (size_t)l->comm.size, sizeof *l->counts, "data lanes"));
   TT_TRY(tt_cost_table(&l->cost, config, cost));
-  return tt_global_batch_init(&l->batch, &l->comm, l->batch_size, config);
+  for (int k = 0; k < 2; k++)
+    TT_TRY(tt_global_batch_init(&l->place[k].batch, &l->comm, l->batch_size, config));
+  return tt_read_ahead_create(&l->reader, l->store, &l->lanes, &l->comm, l->batch_size, l->data.read_ahead,
+                              l->data.bad_chunks == TT_BAD_SKIP);
 }
 
 tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *store, const tt_config *config,
@@ -99,6 +111,9 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
     l->data.store = NULL; // the configuration's own
     l->seed = config->train.seed;
     l->batch_size = config->train.batch_size;
+    l->steps = config->train.steps;
+    l->reader_step = l->taken = l->place[0].step = l->place[1].step = NONE;
+    l->next = &l->place[0];
     status = prepare(l, config, cost, cuts);
   }
   status = tt_comm_agree(comm, status);
@@ -109,54 +124,125 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
   return status;
 }
 
+// Ends all that is under way.
+static void drop(tt_loader *l) {
+  if (l->reader) tt_read_ahead_stop(l->reader); // so that the worker does not wait for it
+  (void)tt_worker_wait(&l->worker, &l->waited);
+  l->next->step = l->taken = l->reader_step = NONE;
+}
+
 void tt_loader_free(tt_loader *l) {
   if (!l) return;
-  size_t own = (size_t)l->lanes.lanes / (size_t)l->comm.size + 1;
-  for (size_t k = 0; l->own && k < own; k++)
-    if (l->own[k].chunk.memory_) tt_chunk_free(&l->own[k].chunk);
-  free(l->own);
+  drop(l);
+  tt_read_ahead_free(l->reader);
+  for (int k = 0; k < 2; k++) {
+    tt_global_batch_release(&l->place[k].batch);
+    free(l->place[k].skips.list);
+    tt_step_reading_free(&l->reading[k]);
+  }
   free(l->counts);
   free(l->cost);
-  tt_reading_free(&l->reading);
-  tt_global_batch_release(&l->batch);
   tt_lane_cuts_free(&l->cuts);
   free(l);
 }
 
-static tt_status read_sample(tt_loader *l, uint64_t sample, int index) {
-  tt_sample_place place = tt_lanes_find(&l->lanes, &l->cuts, sample);
-  lane *own = &l->own[sample % l->lanes.lanes / (uint64_t)l->comm.size];
-  if (own->held != place.chunk) {
-    own->held = NO_CHUNK; // while it is being replaced
-    TT_TRY(tt_store_read_chunk(l->store, TT_TRAIN, place.chunk, &own->chunk));
-    own->held = place.chunk;
-  }
-  if (place.slot >= own->chunk.count)
-    return tt_fail(TT_ERR_CORRUPT, "chunk %llu of store %s has %u records, not more than %u",
-                   (unsigned long long)place.chunk, tt_store_folder(l->store), own->chunk.count, place.slot);
-  return tt_reading_add(&l->reading, &own->chunk.molecules[place.slot], own->chunk.records[place.slot],
-                        place.epoch, index);
-}
+// ---- one step ahead
+// -------------------------------------------------------------------------------------
 
-// This rank's part of the batch: what lies in its lanes.
-static tt_status read_own(tt_loader *l, uint64_t first) {
-  tt_reading_clear(&l->reading);
+// Which rank reads what.
+static void assign(tt_loader *l, tt_global_batch *b, int64_t step) {
+  uint64_t first = (uint64_t)step * (uint64_t)l->batch_size;
   for (int r = 0; r < l->comm.size; r++) l->counts[r] = 0;
   for (int i = 0; i < l->batch_size; i++) {
-    int reader = tt_sample_reader(first + (uint64_t)i, l->lanes.lanes, l->comm.size);
-    l->counts[reader]++;
-    l->batch.sample[i] = first + (uint64_t)i;
-    if (reader == l->comm.rank) TT_TRY(read_sample(l, first + (uint64_t)i, i));
+    b->sample[i] = first + (uint64_t)i;
+    l->counts[tt_sample_reader(b->sample[i], l->lanes.lanes, l->comm.size)]++;
   }
+}
+
+// The molecules of `step` that this rank reads: the worker has taken them, unless it is the first one.
+static const tt_step_reading *take(tt_loader *l, int64_t step) {
+  tt_step_reading *reading = &l->reading[step % 2];
+  if (l->taken != step) {
+    double begun = tt_now();
+    tt_read_ahead_take(l->reader, reading);
+    l->waited += tt_now() - begun;
+    l->reader_step = step + 1;
+  }
+  l->taken = NONE;
+  return reading;
+}
+
+// Collective. Sets the batch of `step` going: its molecules are told and exchanged here, its samples are made
+// by a thread. What fails is kept until the batch is asked for, the run being busy with the one before.
+// *waited: the seconds that the slowest rank waited in this call.
+static void begin(tt_loader *l, int64_t step, double *waited) {
+  place *p = l->next;
+  const tt_step_reading *reading = take(l, step);
+  p->step = step;
+  p->skips.count = 0;
+  double told[] = {l->waited, reading->skipped};
+  tt_status status = tt_comm_greatest(&l->comm, told, 2);
+  *waited = told[0];
+  if (status == TT_OK) status = tt_error_again(&reading->error);
+  tt_error_keep(&p->error, status); // the rank that could not read will say so, and no other
+  p->failed = tt_comm_agree_quietly(&l->comm, status) != TT_OK;
+  if (p->failed) return;
+
+  assign(l, &p->batch, step);
+  if (told[1] > 0) status = tt_skips_gather(&l->comm, reading->skips, reading->skipped, &p->skips);
+  if (status == TT_OK)
+    status = tt_global_batch_exchange(&p->batch, &l->comm, l->batch_size, &reading->records, l->counts,
+                                      &l->data, l->seed, l->cost, &l->worker.incoming);
+  tt_error_keep(&p->error, status);
+  p->failed = status != TT_OK;
+  if (p->failed) return;
+  tt_worker *w = &l->worker;
+  w->batch = &p->batch, w->reading = &reading->records, w->rank = l->comm.rank;
+  w->data = &l->data, w->seed = l->seed;
+  w->reader = l->reader, w->next = step + 1 == l->steps ? NULL : &l->reading[(step + 1) % 2];
+  tt_worker_start(w);
+}
+
+// Collective. Another step than the next one: what is on its way is dropped, and the reader is sent there.
+static tt_status start(tt_loader *l, int64_t step, double *waited) {
+  if (l->next->step != NONE || (l->taken != step && l->reader_step != step)) {
+    drop(l);
+    TT_TRY(tt_comm_agree(&l->comm, tt_read_ahead_seek(l->reader, step, &l->cuts)));
+  }
+  begin(l, step, waited);
   return TT_OK;
 }
 
+// Collective. The batch in the making, or why there is none.
+static tt_status finish(tt_loader *l) {
+  place *p = l->next;
+  tt_status status = p->failed ? tt_error_again(&p->error) : tt_worker_wait(&l->worker, &l->waited);
+  if (!p->failed && l->worker.next) l->taken = p->step + 1, l->reader_step = p->step + 2;
+  for (int k = 0; status == TT_OK && k < p->skips.count; k++)
+    status = tt_lane_cuts_add(&l->cuts, p->skips.list[k].cut);
+  status = tt_comm_agree(&l->comm, status);
+  if (status != TT_OK) drop(l);
+  return status;
+}
+
 tt_status tt_loader_batch(tt_loader *l, int64_t step, const tt_global_batch **batch) {
+  double waited;
   *batch = NULL;
-  TT_TRY(tt_comm_agree(&l->comm, read_own(l, (uint64_t)step * (uint64_t)l->batch_size)));
-  TT_TRY(tt_global_batch_build(&l->batch, &l->comm, l->batch_size, &l->reading, l->counts, &l->data, l->seed,
-                               l->cost));
-  *batch = &l->batch;
+  l->waited = 0;
+  if (l->next->step != step) TT_TRY(start(l, step, &waited));
+  TT_TRY(finish(l));
+  place *p = l->next;
+  l->next = p == &l->place[0] ? &l->place[1] : &l->place[0];
+  l->next->step = NONE;
+  if (step + 1 != l->steps) {
+    begin(l, step + 1, &waited);
+  } else {
+    waited = l->waited;
+    TT_TRY(tt_comm_greatest(&l->comm, &waited, 1));
+  }
+  p->batch.data_s = waited;
+  p->batch.skips = p->skips.list, p->batch.skipped = p->skips.count;
+  *batch = &p->batch;
   return TT_OK;
 }
 

@@ -40,6 +40,18 @@ static tt_status read_own(reader *r, uint64_t first, int count) {
   return TT_OK;
 }
 
+// Collective; status and message of a failed exchange are the same on all ranks.
+static tt_status build(reader *r, tt_global_batch *b, const tt_config *config) {
+  tt_incoming incoming;
+  uint64_t seed = config->validation.seed;
+  tt_status status = tt_global_batch_exchange(b, r->comm, b->count, &r->reading, r->counts, &config->data,
+                                              seed, r->cost, &incoming);
+  if (status == TT_OK)
+    status = tt_global_batch_make(b, r->comm->rank, &r->reading, &incoming, &config->data, seed);
+  free(incoming.bytes);
+  return status;
+}
+
 static tt_status prepare(tt_validation_set *set, reader *r, const tt_config *config, tt_molecule_cost cost) {
   uint64_t all = tt_store_records(r->store, TT_VALID), asked = (uint64_t)config->validation.molecules;
   if (all == 0)
@@ -72,9 +84,7 @@ tt_status tt_validation_create(tt_validation_set **set, const tt_comm *comm, tt_
   for (int k = 0; status == TT_OK && k < s->batches; k++) {
     tt_global_batch *b = &s->batch[k];
     status = tt_comm_agree(comm, read_own(&r, b->sample[0], b->count));
-    if (status == TT_OK)
-      status = tt_global_batch_build(b, comm, b->count, &r.reading, r.counts, &config->data,
-                                     config->validation.seed, r.cost);
+    if (status == TT_OK) status = tt_comm_agree(comm, build(&r, b, config));
   }
   if (r.chunk.memory_) tt_chunk_free(&r.chunk);
   tt_reading_free(&r.reading);

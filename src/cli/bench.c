@@ -131,6 +131,8 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
   for (int p = 0; p < TT_PARTS; p++)
     printf("%-16s %10.2f %7.1f%%\n", tt_part_name(p), 1e3 * r->part_seconds[p] / (double)r->steps,
            100 * r->part_seconds[p] / r->seconds);
+  printf("%-16s %10.2f %7.1f%%   (of the slowest rank, in \"data\")\n", "waited for data",
+         1e3 * r->data_wait / (double)r->steps, 100 * r->data_wait / r->seconds);
   if (ranks > 1) printf("\n%-16s %15s %15s\n", "bytes sent", "all ranks", "largest rank   (an update)");
   for (int k = 0; ranks > 1 && k < TT_TRAFFIC_KINDS; k++)
     printf("%-16s %15.1f %15.1f\n", tt_traffic_name(k), (double)r->sent_all[k] / (double)r->steps,
@@ -171,7 +173,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
   for (int k = 0; k < TT_LENGTH_BINS; k++) json_array_append_new(lengths, json_integer(r->lengths[k]));
   json_t *all = json_pack(
       "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, "
-      "s:o, s:s, s:I, s:s, s:o, s:o, s:f}",
+      "s:o, s:s, s:I, s:s, s:o, s:o, s:f, s:f}",
       "code_version", tt_version(), "backend", tt_ops_cpu(config->train.precision)->name, "hardware",
       tt_hardware_json(), "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size",
       config->train.batch_size, "precision", tt_precision_name(config->train.precision), "ms_per_update",
@@ -183,7 +185,8 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
       "page_faults_per_update", r->page_faults / (double)r->steps, "ms_per_update_by_part", parts,
       "length_bin_atoms", TT_LENGTH_BIN, "length_histogram", lengths, "config", text, "parameters",
       (json_int_t)r->parameters, "store_digest", r->store_digest, "bytes_sent_per_update", traffic_json(r),
-      "planned_memory_bytes", memory_json(r), "memory_bytes_before", r->memory_before);
+      "planned_memory_bytes", memory_json(r), "memory_bytes_before", r->memory_before,
+      "data_wait_ms_per_update", 1e3 * r->data_wait / (double)r->steps);
   free(text);
   if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

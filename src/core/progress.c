@@ -72,6 +72,7 @@ static void compose(const tt_progress *p, double seconds, bool utf8, int level, 
   if (!isnan(p->loss) && p->loss != 0) put_loss(t, p, level < 1);
   if (level < 4 && isfinite(p->rate) && p->rate > 0)
     put(t, p->rate < 9.95 ? "  %.1f %s/s" : "  %.0f %s/s", p->rate, p->unit);
+  if (level < 4 && p->waiting > 0.05) put(t, "  %.0f %% waiting for data", 100 * p->waiting);
   if (p->done >= p->total && isfinite(seconds))
     put(t, "  took "), put_seconds(t, seconds);
   else if (p->done < p->total && isfinite(p->seconds_left) && p->seconds_left >= 0)

@@ -12,6 +12,7 @@ typedef struct {
   const char *unit;    // "molecules"
   int64_t done, total; // steps (or units)
   double rate;         // units a second; NaN or 0: not shown
+  double waiting;      // share of the time that was waited for data; shown above 5 %
   double seconds_left; // NaN: not shown
   double loss, token, position,
       distance; // loss NaN or 0: none is shown; a term that is NaN: that term is not
@@ -27,8 +28,8 @@ void tt_progress_show(const tt_progress *progress);
 void tt_progress_clear(void);
 
 // The line that a terminal of `width` columns gets, which is at most that long: with less room first the
-// terms of the loss go, then most of the bar, the rate and the rest of the bar. seconds is the time taken so
-// far, shown at the end. utf8: block characters, otherwise ASCII.
+// terms of the loss go, then most of the bar, the rate with the share waited, and the rest of the bar.
+// seconds is the time taken so far, shown at the end. utf8: block characters, otherwise ASCII.
 void tt_progress_format(const tt_progress *progress, double seconds, int width, bool utf8, char *line,
                         size_t size);
 

@@ -40,6 +40,11 @@ static tt_status update(tt_trainer *t, tt_loader *loader, tt_bench_step *count) 
   tt_update unused;
   tt_part_begin(tt_model_stopwatch(t->model), TT_PART_DATA);
   TT_TRY(tt_loader_batch(loader, t->state.step, &batch));
+  if (count) {
+    // what was sent for these molecules, which was done a step ahead
+    count->sent_all[TT_TRAFFIC_RECORDS] += batch->sent_bytes;
+    count->data_wait += batch->data_s;
+  }
   for (int i = 0; count && i < batch->count; i++) {
     int bin = batch->atoms[i] / TT_LENGTH_BIN;
     count->lengths[bin < TT_LENGTH_BINS ? bin : TT_LENGTH_BINS - 1]++;
@@ -66,7 +71,8 @@ static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, 
   r->seconds = tt_now() - begun;
   r->page_faults = page_faults() - faults;
   memcpy(r->part_seconds, watch->seconds, sizeof r->part_seconds);
-  memcpy(r->sent_all, t->comm->traffic->sent, sizeof r->sent_all);
+  for (int k = 0; k < TT_TRAFFIC_KINDS; k++)
+    if (k != TT_TRAFFIC_RECORDS) r->sent_all[k] = t->comm->traffic->sent[k];
   r->steps = steps;
   r->molecules = (int64_t)(t->state.samples - before.samples);
   r->atoms = (int64_t)(t->state.atoms - before.atoms);

@@ -12,6 +12,7 @@ typedef struct {
   int64_t steps, molecules, atoms, pairs; // timed, all ranks
   double seconds;                         // wall clock of the timed updates, slowest rank
   double flops_executed, flops_reference; // of the timed updates
+  double data_wait;                       // seconds of them waited for molecules, slowest rank of each
   double part_seconds[TT_PARTS];          // mean over ranks; they add up to the wall clock but for rounding
   double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after
   double peak_fraction;                   // executed FLOP/s over that

@@ -55,16 +55,16 @@ json_t *tt_record_resume(const tt_trainer *t) {
                    "code_version", code_version());
 }
 
-json_t *tt_record_step(const tt_trainer *t, const tt_update *u, double samples_per_s) {
+json_t *tt_record_step(const tt_trainer *t, const tt_update *u, double samples_per_s, double data_s) {
   const tt_progress_state *s = &t->state;
-  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "type", "step",
-                   "step", (json_int_t)s->step, "samples", (json_int_t)s->samples, "loss",
+  return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "type",
+                   "step", "step", (json_int_t)s->step, "samples", (json_int_t)s->samples, "loss",
                    number(u->losses.loss), "loss_token", number(u->losses.token), "loss_position",
                    number(u->losses.position), "loss_distance", number(u->losses.distance), "lr",
                    number(u->learning_rate), "grad_norm", number(u->gradient_norm), "atoms",
                    (json_int_t)s->atoms, "pairs", (json_int_t)s->pairs, "flops_executed",
                    number(s->flops_executed), "flops_reference", number(s->flops_reference), "samples_per_s",
-                   number(samples_per_s));
+                   number(samples_per_s), "data_s", number(data_s));
 }
 
 json_t *tt_record_valid(const tt_trainer *t, const tt_losses *l, const tt_losses *base) {

@@ -35,6 +35,8 @@ typedef struct {
   tt_run_checkpoints checkpoints;
   double rate_since;
   uint64_t rate_samples;
+  double rate_waited; // for molecules, seconds since then
+  double data_s;      // the same since the last record
 } run_state;
 
 static bool leader(const run_state *r) {
@@ -125,7 +127,7 @@ static tt_status validate(run_state *r) {
   return tt_comm_agree(r->comm, status);
 }
 
-static void show(run_state *r, const tt_update *u, double rate) {
+static void show(const run_state *r, const tt_update *u, double rate, double waiting) {
   int64_t left = r->config->train.steps - r->trainer.state.step;
   tt_progress_show(
       &(tt_progress){.what = "training",
@@ -134,6 +136,7 @@ static void show(run_state *r, const tt_update *u, double rate) {
                      .done = r->trainer.state.step,
                      .total = r->config->train.steps,
                      .rate = rate,
+                     .waiting = waiting,
                      .seconds_left = rate > 0 ? (double)left * r->config->train.batch_size / rate : NAN,
                      .loss = u->losses.loss,
                      .token = u->losses.token,
@@ -141,13 +144,15 @@ static void show(run_state *r, const tt_update *u, double rate) {
                      .distance = u->losses.distance});
 }
 
-// Molecules a second since the last call, smoothed over some steps.
-static double rate_now(run_state *r) {
+// Molecules a second, and the share of the time that was waited for them, both smoothed over some steps.
+static double rate_now(run_state *r, double *waiting) {
   double now = tt_now(), seconds = now - r->rate_since;
   double rate = seconds > 0 ? (double)(r->trainer.state.samples - r->rate_samples) / seconds : NAN;
-  if (seconds > 10) { // forget the older half, so that the figure follows changes
+  *waiting = seconds > 0 ? r->rate_waited / seconds : 0;
+  if (seconds > 10) { // forget the older half, so that the figures follow changes
     r->rate_since = now - seconds / 2;
     r->rate_samples = r->trainer.state.samples - (r->trainer.state.samples - r->rate_samples) / 2;
+    r->rate_waited /= 2;
   }
   return rate;
 }
@@ -172,11 +177,14 @@ static tt_status one_step(run_state *r) {
   if (k->replica_check_every > 0 && step % k->replica_check_every == 0) TT_TRY(check_replicas(r));
   bool save_due = due(step, k->checkpoint_every, k->steps);
   tt_status status = TT_OK;
+  r->data_s += batch->data_s, r->rate_waited += batch->data_s;
   if (leader(r)) {
-    double rate = rate_now(r);
-    if (save_due || due(step, k->log_every, k->steps))
-      status = tt_runlog_append(r->log, tt_record_step(&r->trainer, &update, rate));
-    show(r, &update, rate);
+    double waiting, rate = rate_now(r, &waiting);
+    if (save_due || due(step, k->log_every, k->steps)) {
+      status = tt_runlog_append(r->log, tt_record_step(&r->trainer, &update, rate, r->data_s));
+      r->data_s = 0;
+    }
+    show(r, &update, rate, waiting);
   }
   TT_TRY(tt_comm_agree(r->comm, status));
   if (due(step, r->config->validation.every, k->steps)) TT_TRY(validate(r));

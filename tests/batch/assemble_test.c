@@ -7,16 +7,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "batch/assemble.h"
-#include "core/digest.h"
 #include "core/file.h"
-#include "random_molecule.h"
+#include "random_store.h"
 #include "store/lanes.h"
 
 enum { RECORDS = 11 * TT_CHUNK + 77, CHUNKS = 12, VALID = 300, LANES = 3, LEAVES = 4 };
@@ -27,27 +24,6 @@ static char folder[4096];
 // ---- stores
 // ---------------------------------------------------------------------------------------------------
 
-static int remove_one(const char *path, const struct stat *s, int flag, struct FTW *f) {
-  (void)s, (void)flag, (void)f;
-  return remove(path);
-}
-
-static void write_shard(const char *store, uint32_t number, tt_split split, uint64_t first, uint64_t count,
-                        uint64_t broken, const tt_store_info *info, tt_shard_entry *entry) {
-  random_molecule *made = calloc(count, sizeof *made);
-  tt_molecule *molecules = calloc(count, sizeof *molecules);
-  for (uint64_t k = 0; k < count; k++) {
-    random_molecule_make(&made[k], 1 + (uint32_t)((first + k) * 7919 % 23), first + k);
-    made[k].molecule.key = first + k;
-    if (first + k == broken) made[k].atom_features[0] = 118; // no element
-    molecules[k] = made[k].molecule;
-  }
-  if (tt_shard_write(store, number, split, info, molecules, count, entry) != TT_OK)
-    fail_msg("%s", tt_error_message());
-  free(made);
-  free(molecules);
-}
-
 // Rank 0 makes the store `name` of two training shards and, if valid, one of validation.
 static tt_store *open_store(const char *name, bool valid, uint64_t broken, bool damaged) {
   char path[8192], shard[9000];
@@ -56,9 +32,9 @@ static tt_store *open_store(const char *name, bool valid, uint64_t broken, bool 
     tt_store_info info = {.coordinates_2d = true, .seed = 1, .toolkit = "test", .recipe = "random"};
     tt_shard_entry entries[3];
     assert_int_equal(tt_make_directories(path), TT_OK);
-    write_shard(path, 0, TT_TRAIN, 0, 1500, broken, &info, &entries[0]);
-    write_shard(path, 1, TT_TRAIN, 1500, RECORDS - 1500, broken, &info, &entries[1]);
-    if (valid) write_shard(path, 2, TT_VALID, 5000, VALID, broken, &info, &entries[2]);
+    random_shard_write(path, 0, TT_TRAIN, 0, 1500, broken, &info, &entries[0]);
+    random_shard_write(path, 1, TT_TRAIN, 1500, RECORDS - 1500, broken, &info, &entries[1]);
+    if (valid) random_shard_write(path, 2, TT_VALID, 5000, VALID, broken, &info, &entries[2]);
     assert_int_equal(tt_manifest_write(path, &info, entries, valid ? 3 : 2), TT_OK);
     snprintf(shard, sizeof shard, "%s/shard-00001.h5", path);
     if (damaged) { // one byte in the middle
@@ -97,21 +73,6 @@ static int64_t cost(const tt_config *config, int atoms) {
 
 // ---- what the batches must be, without ranks
 // --------------------------------------------------------------------
-
-static void digest_sample(tt_digest_state *d, const tt_sample *s) {
-  size_t n = (size_t)s->atoms;
-  tt_digest_add(d, &s->record, sizeof s->record);
-  tt_digest_add(d, &s->masked, sizeof s->masked);
-  tt_digest_add(d, s->token, n);
-  tt_digest_add(d, s->target, n);
-  tt_digest_add(d, s->atom_input, 16 * n);
-  tt_digest_add(d, s->degree, 2 * n);
-  tt_digest_add(d, s->path, 2 * n * n);
-  tt_digest_add(d, s->edge, 3 * n * n);
-  tt_digest_add(d, s->pair_class, n);
-  tt_digest_add(d, s->position, 12 * n);
-  tt_digest_add(d, s->target_position, 12 * n);
-}
 
 static tt_chunk chunks[2][CHUNKS]; // the whole store
 
@@ -351,7 +312,7 @@ int main(void) {
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   if (failed) MPI_Abort(world.mpi, 1); // the others may be waiting for this rank
   tt_comm_barrier(&world);
-  if (world.rank == 0) nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  if (world.rank == 0) remove_folder(folder);
   tt_comm_finish(&world);
   return 0;
 }

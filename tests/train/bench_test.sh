@@ -14,6 +14,7 @@ assert abs(r["conformations_per_s"] * seconds - 96) < 1e-6
 assert all(v >= 0 for v in r["ms_per_update_by_part"].values()) and r["ms_per_update_by_part"]["pair FFN"] > 0
 # each rank's parts add up to its own wall clock, which is at most the slowest one's
 assert 0 < sum(r["ms_per_update_by_part"].values()) <= r["ms_per_update"] * 1.000001, r
+assert 0 <= r["data_wait_ms_per_update"] < r["ms_per_update"], r["data_wait_ms_per_update"]
 sent = r["bytes_sent_per_update"]
 assert sent["losses"]["all_ranks"] == 32 * 40 and sent["other"]["all_ranks"] == 0 and sent["token rows"]["all_ranks"] == 0, sent
 # two ranks: each gradient goes to its owner, unless it is there, and each weight comes back

@@ -19,7 +19,7 @@ ranks() { local n=$1; shift; timeout -k 5 120 "$mpirun" -q --oversubscribe -n "$
 train() { local n=$1 out=$2; shift 2; ranks "$n" "$twotrack" train "$here/small.cfg" --store "$work/store" --out "$out" "$@"; }
 
 # Step and valid records without what may differ between runs of the same curve.
-curve() { grep -E '"type":"(step|valid)"' "$1/run.jsonl" | sed -E 's/,"samples_per_s":[^,}]*//'; }
+curve() { grep -E '"type":"(step|valid)"' "$1/run.jsonl" | sed -E 's/,"(samples_per_s|data_s)":[^,}]*//g'; }
 
 # spoil SHARD: zeros over most of the molecules
 spoil() { dd if=/dev/zero of="$1" bs=1000 seek=20 count=280 conv=notrunc 2> /dev/null; }

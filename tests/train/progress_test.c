@@ -57,6 +57,14 @@ static void leaves_out_what_is_unknown(void **state) {
   assert_string_equal(
       line, "training  [###################.]  99 %  step 599/600  loss 1.234 (position 0.25  distance "
             "0.08)  1.2 molecules/s  2 d 7:33:20 left");
+  p = half, p.loss = NAN, p.waiting = 0.051;
+  tt_progress_format(&p, 1, 200, false, line, sizeof line);
+  assert_string_equal(
+      line, "training  [##########..........]  52 %  step 312/600  412 molecules/s  5 % waiting for data  "
+            "0:42 left");
+  p.waiting = 0.05; // not worth a word
+  tt_progress_format(&p, 1, 200, false, line, sizeof line);
+  assert_null(strstr(line, "data"));
   p = half, p.loss = INFINITY, p.token = p.position = p.distance = NAN, p.done = p.total = 0;
   tt_progress_format(&p, NAN, 200, false, line, sizeof line);
   assert_string_equal(line, "training  [....................]   0 %  step 0/0  loss inf  412 molecules/s");
