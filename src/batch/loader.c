@@ -87,7 +87,8 @@ static tt_status prepare(tt_loader *l, const tt_config *config, tt_molecule_cost
     return too_many_lanes(l, chunks, config->data.lanes);
   TT_TRY(tt_lanes_init(&l->lanes, tt_seed_for(l->seed, TT_SEED_ORDER), records, chunks,
                        (uint64_t)config->data.lanes));
-  for (size_t k = 0; cuts && k < cuts->count; k++) TT_TRY(tt_lane_cuts_add(&l->cuts, cuts->cuts[k]));
+  if (cuts) TT_TRY(tt_lane_cuts_check(&l->lanes, cuts));
+  if (cuts) TT_TRY(tt_lane_cuts_copy(&l->cuts, cuts));
   TT_TRY(tt_alloc(&l->counts, (size_t)l->comm.size, sizeof *l->counts, "data lanes"));
   TT_TRY(tt_cost_table(&l->cost, config, cost));
   for (int k = 0; k < 2; k++)

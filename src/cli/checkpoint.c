@@ -132,7 +132,9 @@ static int print_info(const options *o) {
     printf("parameters  %" PRId64 " in %d tensors, %s optimizer moments\n", info.parameters.total,
            info.parameters.count, info.has_moments ? "with" : "without");
     printf("store       %s\n", *s->store_digest ? s->store_digest : "unknown");
-    if (s->skipped.count) printf("skipped     %zu chunks that could not be read\n", s->skipped.count);
+    if (s->skipped.count)
+      printf("skipped     %zu chunk%s of training molecules that could not be read\n", s->skipped.count,
+             s->skipped.count == 1 ? "" : "s");
     printf("digest      %s\n", info.digest.text);
     if (o->tensors) print_tensors(&info);
   }
