@@ -6,8 +6,9 @@
 // any number of ranks. rejected.tsv is not carried over; DIR/origin.json says what was made from what.
 //
 // Memory on a rank: see store/rewrite.h, and for each molecule of the input, divided by the number of ranks:
-// merge nothing, split 8 bytes; sample 16 bytes while it chooses, then 8 bytes a chosen one. (884 million
-// molecules, 8 ranks: 1.8 GB for 'sample'; the rank with the molecules without a ring has those besides.)
+// merge nothing, split 8 bytes; sample 16 bytes while it chooses (the ranks have whole scaffolds, so that the
+// one with the molecules without a ring has those besides), then 8 bytes a chosen one, twice that while these
+// are sent to the ranks that make their shards. (884 million molecules, 8 ranks: 1.8 GB for 'sample'.)
 #ifndef TT_STORE_DERIVE_H
 #define TT_STORE_DERIVE_H
 

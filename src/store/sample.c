@@ -16,6 +16,7 @@ typedef struct {
   uint32_t count, at;
   double begun;
   tt_racer *racers; // of this rank's scaffolds
+  uint64_t *orders; // (taken) of the racers taken, which are gone then
   size_t racer_count, taken, given;
   uint64_t *keys; // (key_count) of the molecules chosen, those of this rank's shards, ascending
   size_t key_count;
@@ -48,7 +49,7 @@ static tt_status next_racer(void *context, uint64_t *item, int *rank, bool *end)
 static tt_status next_key(void *context, uint64_t *item, int *rank, bool *end) {
   sample_job *s = context;
   if (s->given == s->taken) return *end = true, TT_OK;
-  *item = tt_race_key(s->racers[s->given++].order, s->race->seed);
+  *item = tt_race_key(s->orders[s->given++], s->race->seed);
   *rank = tt_rewrite_rank(&s->plan, tt_plan_shard_in(&s->plan, TT_TRAIN, *item), s->comm->size);
   return TT_OK;
 }
@@ -67,14 +68,23 @@ static tt_status gather_racers(sample_job *s) {
   return TT_OK;
 }
 
+// Of the racers taken only the orders are needed: half of the memory, and none of the others'.
+static void keep_orders(sample_job *s) {
+  uint64_t *words = (uint64_t *)(void *)s->racers;
+  for (size_t k = 0; k < s->taken; k++) words[k] = words[2 * k + 1];
+  uint64_t *shorter = realloc(words, (s->taken + 1) * sizeof *words);
+  s->orders = shorter ? shorter : words, s->racers = NULL;
+}
+
 static tt_status draw(sample_job *s, tt_derive_summary *summary) {
   TT_TRY(gather_racers(s));
   TT_TRY(
       tt_race_run(s->comm, s->race, s->racers, s->racer_count, &s->taken, &summary->before, &summary->after));
+  keep_orders(s);
   tt_word_feed feed = {next_key, s};
   TT_TRY(tt_words_deal(s->comm, &feed, 1, s->race->count / (uint64_t)s->comm->size, &s->keys, &s->key_count));
   tt_words_sort(s->keys, s->key_count, 1);
-  free(s->racers), s->racers = NULL;
+  free(s->orders), s->orders = NULL;
   return TT_OK;
 }
 
@@ -151,7 +161,7 @@ tt_status tt_store_sample(const tt_comm *comm, const tt_derive_options *options,
     status = tt_rewrite_run(&r, &summary->written);
   }
   summary->read[0] = in.records[0], summary->read[1] = valid;
-  free(s.racers), free(s.keys), free(origin);
+  free(s.racers), free(s.orders), free(s.keys), free(origin);
   tt_sources_close(&in);
   return status;
 }

@@ -78,10 +78,10 @@ tt_status tt_store_split(const tt_comm *comm, const tt_derive_options *options, 
   split_job s = {.mask = tt_stream(seed, 0, 0x73706c6974), .valid = valid};
   tt_status status = tt_sources_open(comm, options, &in);
   if (status == TT_OK) status = tt_comm_agree(comm, check(&in, valid));
-  uint64_t all = in.records[0] + in.records[1];
-  if (status == TT_OK)
+  uint64_t all = in.records[0] + in.records[1], share = all / (uint64_t)comm->size;
+  if (status == TT_OK) // a share that is a little larger must not need a second table
     status = tt_comm_agree(
-        comm, tt_reserve(&s.hashes, &s.room, all / (uint64_t)comm->size + 1, sizeof *s.hashes,
+        comm, tt_reserve(&s.hashes, &s.room, share + share / 32 + 1, sizeof *s.hashes,
                          "the table of molecules (more ranks, on more machines, hold less each)"));
   if (status == TT_OK) status = tt_sources_walk(comm, &in, collect, &s);
   if (status == TT_OK) status = find_threshold(comm, &s);

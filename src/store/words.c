@@ -108,16 +108,31 @@ typedef struct {
   size_t filled;
   int64_t *table; // (3, ranks): bytes to each, where its items go next, bytes from each
   uint64_t *arrived;
-  size_t count, room;
+  size_t count, room; // of `arrived`, in items
 } deal;
+
+// Large tables grow by remapping their pages, and what is not filled takes none: so at most the items are
+// held, once. (tt_reserve would hold the old table beside the new one.)
+static tt_status reserve(deal *d, size_t count) {
+  size_t items = d->room + d->room / 8, size = d->words * sizeof *d->arrived;
+  if (count <= d->room) return TT_OK;
+  if (items < count) items = count;
+  uint64_t *larger = items <= SIZE_MAX / size ? realloc(d->arrived, items * size) : NULL;
+  if (!larger)
+    return tt_fail(TT_ERR_MEMORY,
+                   "out of memory: the table of molecules needs %zu x %zu bytes on this rank; more ranks, on "
+                   "more machines, hold less each",
+                   items, size);
+  d->arrived = larger, d->room = items;
+  return TT_OK;
+}
 
 static tt_status prepare(deal *d, size_t expected) {
   TT_TRY(tt_alloc(&d->items, ROUND * d->words, sizeof *d->items, "items to send"));
   TT_TRY(tt_alloc(&d->ordered, ROUND * d->words, sizeof *d->items, "items to send"));
   TT_TRY(tt_alloc(&d->ranks, ROUND, sizeof *d->ranks, "items to send"));
   TT_TRY(tt_alloc(&d->table, 3 * (size_t)d->comm->size, sizeof *d->table, "tables of the ranks"));
-  return tt_reserve(&d->arrived, &d->room, (expected + expected / 32 + 1) * d->words, sizeof *d->arrived,
-                    "the table of molecules (more ranks, on more machines, hold less each)");
+  return reserve(d, expected + expected / 32 + 1);
 }
 
 static tt_status fill(deal *d, bool *end) {
@@ -142,8 +157,7 @@ static tt_status send_round(deal *d) {
   TT_TRY(tt_comm_exchange(d->comm, d->ordered, counts, &received, from));
   size_t more = 0;
   for (size_t r = 0; r < ranks; r++) more += (size_t)from[r] / bytes;
-  tt_status status = tt_reserve(&d->arrived, &d->room, (d->count + more) * d->words, sizeof *d->arrived,
-                                "the table of molecules (more ranks, on more machines, hold less each)");
+  tt_status status = reserve(d, d->count + more);
   if (status == TT_OK && more) memcpy(d->arrived + d->count * d->words, received, more * bytes);
   if (status == TT_OK) d->count += more;
   free(received);

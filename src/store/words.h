@@ -37,7 +37,7 @@ typedef struct {
 
 // Collective. Sends each rank its items of `words` words; *items (free() it) are this rank's, *count of them,
 // in no order that means anything. They go in rounds of a few MiB; `expected` is how many items are likely to
-// arrive, and saves memory when it is right. A failure on one rank, also of feed->next, ends it on all.
+// arrive. A failure on one rank, also of feed->next, ends it on all.
 tt_status tt_words_deal(const tt_comm *comm, const tt_word_feed *feed, int words, size_t expected,
                         uint64_t **items, size_t *count);
 
