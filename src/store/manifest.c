@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -98,7 +99,10 @@ tt_status tt_manifest_write(const char *folder, const tt_store_info *info, const
   if (fflush(out) == 0) fprintf(out, TAIL, tt_digest_of(text, bytes).text); // the stream keeps text and bytes
   if ((ferror(out) | fclose(out)) && status == TT_OK)
     status = tt_fail(TT_ERR_MEMORY, "out of memory: the manifest");
-  if (status == TT_OK) status = tt_file_replace(path, text, bytes);
+  if (status == TT_OK) {
+    status = tt_file_replace(path, text, bytes);
+    if (status != TT_OK) unlink(path); // it may have got its name before the folder could not be synced
+  }
   free(text);
   return status;
 }

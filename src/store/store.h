@@ -47,7 +47,8 @@ typedef struct {
 tt_status tt_shard_write(const char *folder, uint32_t number, tt_split split, const tt_store_info *info,
                          const tt_molecule *molecules, uint64_t count, tt_shard_entry *entry);
 
-// Writes folder/manifest.json, last of all: a folder without one is not a store. Entries in shard order.
+// Writes folder/manifest.json, last of all: a folder without one is not a store. Entries in shard order. The
+// folder has none before, and none after an error.
 tt_status tt_manifest_write(const char *folder, const tt_store_info *info, const tt_shard_entry *entries,
                             uint32_t count);
 
