@@ -11,7 +11,7 @@ static const char help[] =
     "result is the\n"
     "same, byte for byte, for any number of ranks. Stores of SMILES files merge into the store that a build "
     "from all the\n"
-    "files would have made.\n"
+    "files with the same options would have made (cut into other shards where the numbers fall so).\n"
     "\n"
     "  --out DIR   where to put the store; DIR must not hold one yet\n"
     "  --shards N  files for the training molecules (default: from the number of molecules)\n"
@@ -27,10 +27,12 @@ static const char help[] =
 static void print(const tt_derive_summary *s) {
   typedef unsigned long long number;
   const tt_unite_counts *u = &s->written.united;
-  printf("%llu molecules were in more than one store: %llu conformers of theirs were the same",
+  printf("%llu records joined an earlier one of the same molecule: %llu conformers of theirs were there",
          (number)u->joined, (number)u->same);
+  if (u->beyond)
+    printf(", %llu were left out of molecules that have 65,535, which is the most", (number)u->beyond);
   if (u->other_graph)
-    printf(", %llu had another graph than the first store's, which was kept", (number)u->other_graph);
+    printf("; %llu had another graph than the first store's and were left out", (number)u->other_graph);
   printf("; %llu that one store trains on are another's validation, and stay that\n", (number)s->moved);
 }
 
@@ -38,6 +40,7 @@ static void add(const tt_derive_summary *s, json_t *json) {
   const tt_unite_counts *u = &s->written.united;
   json_object_set_new(json, "joined", json_integer((json_int_t)u->joined));
   json_object_set_new(json, "same_conformers", json_integer((json_int_t)u->same));
+  json_object_set_new(json, "conformers_beyond_limit", json_integer((json_int_t)u->beyond));
   json_object_set_new(json, "other_graph", json_integer((json_int_t)u->other_graph));
   json_object_set_new(json, "moved_to_validation", json_integer((json_int_t)s->moved));
 }

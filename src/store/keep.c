@@ -3,8 +3,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "core/memory.h"
+#include "store/schema.h"
 
 enum { PIECE = 4 << 20 };
 
@@ -74,8 +76,7 @@ static int compare_smiles(const tt_molecule *a, const tt_molecule *b) {
   return order ? order : (a->smiles_length > b->smiles_length) - (a->smiles_length < b->smiles_length);
 }
 
-// By SMILES; equal ones stay in order. They are few.
-static void sort(tt_molecule *m, uint32_t count) {
+void tt_keep_sort(tt_molecule *m, uint32_t count) { // they are few
   for (uint32_t k = 1; k < count; k++) {
     tt_molecule one = m[k];
     uint32_t to = k;
@@ -92,41 +93,69 @@ static bool same_graph(const tt_molecule *a, const tt_molecule *b) {
            memcmp(a->bond_features, b->bond_features, (size_t)a->bonds * TT_BOND_FEATURES) == 0));
 }
 
-static const char *conformer(const tt_molecule *m, uint32_t c) {
-  return (const char *)m->coordinates + c * conformer_bytes(m);
+// The conformers of a molecule, found by their hashes: comparing each with each takes minutes where a
+// molecule has tens of thousands.
+typedef struct {
+  char *data; // (room) of `bytes` each
+  size_t bytes;
+  uint32_t have, room;
+  uint32_t *slots; // (mask + 1) open addressing; 1 + number of a conformer, 0: free
+  uint64_t mask;
+} conformer_set;
+
+static tt_status begin_set(tt_keep *k, size_t bytes, size_t all, conformer_set *s) {
+  *s =
+      (conformer_set){.bytes = bytes, .room = all < TT_COUNT_MOST ? (uint32_t)all : TT_COUNT_MOST, .mask = 7};
+  while (s->mask < 2 * (uint64_t)s->room) s->mask = 2 * s->mask + 1;
+  TT_TRY(take(k, s->room * bytes, &s->data));
+  TT_TRY(take(k, (s->mask + 1) * sizeof *s->slots, &s->slots));
+  memset(s->slots, 0, (s->mask + 1) * sizeof *s->slots);
+  return TT_OK;
 }
 
-// The records m[0 .. count-1] of one molecule become m[0].
+// The slot of a conformer that is there, or else of this one.
+static uint32_t *slot_of(const conformer_set *s, const char *conformer) {
+  uint64_t at = XXH3_64bits(conformer, s->bytes) & s->mask;
+  while (s->slots[at] && memcmp(s->data + (s->slots[at] - 1) * s->bytes, conformer, s->bytes) != 0)
+    at = (at + 1) & s->mask;
+  return &s->slots[at];
+}
+
+static void add_conformer(conformer_set *s, const char *conformer, uint32_t *slot) {
+  memcpy(s->data + s->have * s->bytes, conformer, s->bytes);
+  *slot = ++s->have;
+}
+
+// The records m[0 .. count-1] of one molecule become m[0]. What the first one has twice it keeps.
 static tt_status join(tt_keep *k, tt_molecule *m, uint32_t count, tt_unite_counts *counts) {
   size_t all = 0, bytes = conformer_bytes(m);
+  conformer_set set;
   for (uint32_t r = 0; r < count; r++) all += m[r].conformers;
-  char *room;
-  TT_TRY(take(k, all * bytes, &room));
-  memcpy(room, m->coordinates, m->conformers * bytes);
-  uint32_t have = m->conformers;
-  for (uint32_t r = 1; r < count; r++) {
-    counts->joined++;
-    if (!same_graph(m, &m[r])) {
+  TT_TRY(begin_set(k, bytes, all, &set));
+  for (uint32_t r = 0; r < count; r++) {
+    counts->joined += r > 0;
+    if (r > 0 && !same_graph(m, &m[r])) {
       counts->other_graph++;
       continue;
     }
-    for (uint32_t c = 0; c < m[r].conformers; c++) {
-      uint32_t seen = 0;
-      while (seen < have && memcmp(room + seen * bytes, conformer(&m[r], c), bytes) != 0) seen++;
-      if (seen < have)
+    const char *next = (const char *)m[r].coordinates;
+    for (uint32_t c = 0; c < m[r].conformers; c++, next += bytes) {
+      uint32_t *slot = slot_of(&set, next);
+      if (r > 0 && *slot)
         counts->same++;
+      else if (set.have == set.room)
+        counts->beyond++;
       else
-        memcpy(room + have++ * bytes, conformer(&m[r], c), bytes);
+        add_conformer(&set, next, slot);
     }
   }
-  m->coordinates = (const float *)(const void *)room, m->conformers = have;
+  m->coordinates = (const float *)(const void *)set.data, m->conformers = set.have;
   return TT_OK;
 }
 
 tt_status tt_keep_unite(tt_keep *k, tt_molecule *molecules, uint32_t count, uint32_t *left,
                         tt_unite_counts *counts) {
   *left = 0;
-  sort(molecules, count);
   for (uint32_t first = 0, end; first < count; first = end) {
     for (end = first + 1; end < count && compare_smiles(&molecules[first], &molecules[end]) == 0;) end++;
     if (end - first > 1) TT_TRY(join(k, molecules + first, end - first, counts));

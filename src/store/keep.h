@@ -27,12 +27,16 @@ tt_status tt_keep_molecule(tt_keep *keep, const tt_molecule *from, tt_molecule *
 typedef struct {
   uint64_t joined;      // records that gave no molecule of their own
   uint64_t same;        // conformers left out because the molecule had them bit by bit
+  uint64_t beyond;      // conformers left out because a molecule cannot have more (TT_COUNT_MOST)
   uint64_t other_graph; // records left out because the first one's graph is another (other version of RDKit)
 } tt_unite_counts;
 
-// `count` records of one key, in the order of the stores: those of one SMILES become one molecule, with the
-// graph of the first and the distinct conformers of all, in order. molecules[0 .. *left-1] are what is left,
-// by SMILES. TT_ERR_MEMORY.
+// Sorts records of one key by their SMILES; those of one SMILES stay in order.
+void tt_keep_sort(tt_molecule *molecules, uint32_t count);
+
+// Records of one key, sorted so: those of one SMILES become one molecule, with the graph of the first and the
+// distinct conformers of all, in order, as many as a molecule may have. molecules[0 .. *left-1] are what is
+// left. TT_ERR_MEMORY.
 tt_status tt_keep_unite(tt_keep *keep, tt_molecule *molecules, uint32_t count, uint32_t *left,
                         tt_unite_counts *counts);
 

@@ -113,7 +113,8 @@ static tt_status take(job *j, size_t first, size_t end) {
                     "the molecules of a shard"));
   tt_molecule *m = j->molecules + j->molecule_count;
   for (size_t k = first; k < end; k++) TT_TRY(fetch(j, &j->wanted[k], &m[k - first]));
-  if (left > 1) TT_TRY(tt_keep_unite(&j->keep, m, left, &left, &j->sum.united));
+  if (left > 1) tt_keep_sort(m, left);
+  if (left > 1 && !j->r->exact) TT_TRY(tt_keep_unite(&j->keep, m, left, &left, &j->sum.united));
   j->molecule_count += left;
   return TT_OK;
 }
@@ -163,14 +164,14 @@ static tt_status make_shards(job *j) {
 
 static tt_status add_up(job *j) {
   tt_rewrite_summary *s = &j->sum;
-  uint64_t words[] = {s->molecules[0],  s->molecules[1], s->conformers,        s->bytes,
-                      s->united.joined, s->united.same,  s->united.other_graph};
+  uint64_t words[] = {s->molecules[0],  s->molecules[1], s->conformers,    s->bytes,
+                      s->united.joined, s->united.same,  s->united.beyond, s->united.other_graph};
   TT_TRY(tt_comm_sum(j->r->comm, words, sizeof words / sizeof *words));
   *s = (tt_rewrite_summary){.molecules = {words[0], words[1]},
                             .conformers = words[2],
                             .bytes = words[3],
                             .shards = {j->r->plan.shards[0], j->r->plan.shards[1]},
-                            .united = {words[4], words[5], words[6]}};
+                            .united = {words[4], words[5], words[6], words[7]}};
   return TT_OK;
 }
 

@@ -36,7 +36,7 @@ typedef struct {
   tt_rewrite_choose choose;
   void *context;
   uint64_t expected[2]; // molecules of each split
-  bool exact;           // the number must come out (no molecules are joined)
+  bool exact; // each record stays one, and so many must come out; else those of one molecule become one
 } tt_rewrite;
 
 typedef struct {

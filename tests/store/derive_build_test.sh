@@ -34,7 +34,7 @@ store build first.smi --out first "${options[@]}" --shards 2
 store build second.smi --out second "${options[@]}"
 store merge first second --out merged --shards 4
 same merged whole
-grep -q '^16 molecules were in more than one store: [1-9][0-9]* conformers of theirs were the same; 0 ' out.txt ||
+grep -q '^16 records joined an earlier one of the same molecule: [1-9][0-9]* conformers of theirs were there; 0 ' out.txt ||
   fail "merged: $(cat out.txt)"
 store verify merged
 if [ -n "$mpirun" ]; then

@@ -73,7 +73,7 @@ list ac | molecules | diff - wanted >/dev/null || fail 'merged: other molecules'
 { list a valid; list c valid; } | molecules | uniq >wanted
 list ac valid | molecules | diff - wanted >/dev/null || fail 'merged: the validation is not the union'
 [ -z "$(comm -12 <(list ac train | molecules) <(list ac valid | molecules))" ] || fail 'merged: validation leaks'
-grep -q '^1000 molecules were in more than one store: ' out.txt || fail "merged: $(cat out.txt)"
+grep -q '^1000 records joined an earlier one of the same molecule: ' out.txt || fail "merged: $(cat out.txt)"
 "$make_key_store" low 0 1500 10 && "$make_key_store" high 1500 3000 10 && "$make_key_store" middle 700 2200 10
 on_ranks three merge low high middle
 same_store three a # three stores that overlap are one
@@ -88,6 +88,22 @@ join -j 4 <(list a | sort -k4,4) <(list other | sort -k4,4) | awk '{
 list both | cut -d' ' -f4- | sort | diff - wanted >/dev/null || fail 'merged: conformers'
 [ "$(awk '{ sum += $5 } END { print sum }' <(list both))" -gt "$(awk '{ sum += $5 } END { print sum }' <(list a))" ] ||
   fail 'merged: no conformer was added'
+
+# No molecule gets more conformers than a shard can hold.
+"$make_key_store" crowd 0 5 0 crowd && "$make_key_store" throng 0 5 0 throng
+derive 1 merge crowd throng --out crowded --json
+[ "$(list crowded | cut -d' ' -f5 | sort -n | tail -1)" = 65535 ] || fail "merged: $(list crowded | cut -d' ' -f1-5)"
+grep -q '"conformers_beyond_limit": 4465,' out.txt || fail "merged, too many conformers: $(cat out.txt)"
+"$twotrack" store verify crowded >verified || fail "merged, too many conformers: $(cat verified)"
+
+# A store that has molecules twice, as builds never make it: merged, each is there once; else records stay as they are.
+"$make_key_store" doubles 0 1000 0 doubles
+derive 1 merge doubles b --out once
+{ list doubles; list b; } | molecules | uniq | diff - <(list once | molecules) >/dev/null || fail 'merged: doubles'
+derive 1 split doubles --valid 301 --out apart
+[ "$(count apart valid) $(count apart train)" = '301 699' ] || fail 'split: doubles'
+derive 1 sample doubles --temperature 1 --count 301 --out some
+[ "$(count some train)" = 301 ] || fail 'sample: doubles'
 
 # Two molecules of one key stay two, wherever they come from.
 "$make_key_store" twins 0 1000 0 twins

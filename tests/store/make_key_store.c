@@ -1,7 +1,8 @@
 // make_key_store FOLDER FROM TO [VALID [KIND [SHARDS]]]: a store in the order of the keys, as a build makes
 // it, of the made-up molecules number FROM ... TO - 1; every VALID-th is for validation (0: none). KIND:
 // "other" gives them other coordinates but for their first conformer; "twins" gives odd numbers the key of
-// the number before; "hydrogens" and "seeded" say so in the store. SHARDS of the training split.
+// the number before; "doubles" makes them the very same; "crowd" gives number 0 the conformers 0 ... 39,999,
+// "throng" the conformers 20,000 ... 69,999; "hydrogens" and "seeded" say so in the store. SHARDS of the training split.
 #include "core/file.h"
 #include "store/plan.h"
 #include "synthetic.h"
@@ -25,8 +26,16 @@ static uint64_t scaffold_of(uint64_t number) {
   return zeros ? tt_mix64(zeros) : 0;
 }
 
+// A molecule of one atom with many conformers, each at a place of its own.
+static void crowd(tt_molecule *m, uint32_t first, uint32_t end) {
+  float *xyz = synthetic_alloc((end - first) * 12);
+  for (uint32_t c = first; c < end; c++) xyz[3 * (c - first)] = (float)c;
+  m->coordinates = xyz, m->conformers = end - first;
+}
+
 static item make(uint64_t number, uint64_t valid, const char *kind) {
   enum { SEED = 7 };
+  if (strcmp(kind, "doubles") == 0) number = number / 2 * 2;
   item it = {synthetic_molecule(SEED, number, false), TT_TRAIN};
   tt_molecule *m = &it.molecule;
   m->scaffold = scaffold_of(number);
@@ -35,6 +44,8 @@ static item make(uint64_t number, uint64_t valid, const char *kind) {
   if (strcmp(kind, "other") == 0)
     for (uint32_t k = m->atoms * 3; k < m->conformers * m->atoms * 3; k++)
       ((float *)(uintptr_t)m->coordinates)[k] += 1;
+  if (number == 0 && strcmp(kind, "crowd") == 0) crowd(m, 0, 40000);
+  if (number == 0 && strcmp(kind, "throng") == 0) crowd(m, 20000, 70000);
   if (valid && number % valid == 0) it.split = TT_VALID;
   return it;
 }
