@@ -39,6 +39,10 @@ float tt_bond_reach(int number, int other) {
 // Beyond this times the sum of radii, a bond may be none after all where an atom has too many.
 static const float doubtful = 1.12f;
 
+// Atoms other than hydrogen that are nearer than this without being bonded must have a neighbour in common:
+// else a stretched bond would pass for none, and its ends for ions.
+static const float apart = 1.35f;
+
 // An atom whose bonds are not perceived must be alone.
 static const float reach_of_others = 2.6f;
 
@@ -68,9 +72,9 @@ static tt_status add_bond(tt_bonds *b, size_t *room, uint32_t i, uint32_t j, flo
   return TT_OK;
 }
 
-// Every pair within reach.
-static tt_status find_pairs(const uint8_t *numbers, const float *xyz, tt_bonds *b) {
-  size_t room = b->count = 0;
+// Every pair within reach, and those just beyond it.
+static tt_status find_pairs(const uint8_t *numbers, const float *xyz, tt_bonds *b, tt_bonds *near) {
+  size_t room = b->count = 0, near_room = near->count = 0;
   for (uint32_t i = 0; i < b->atoms; i++)
     for (uint32_t j = 0; j < i; j++) {
       float dx = xyz[3 * i] - xyz[3 * j], square = dx * dx;
@@ -80,7 +84,13 @@ static tt_status find_pairs(const uint8_t *numbers, const float *xyz, tt_bonds *
       float reach = tt_bond_reach(numbers[i], numbers[j]);
       bool perceived = reach > 0;
       if (!perceived) reach = reach_of_others;
-      if (square >= reach * reach) continue;
+      if (square >= reach * reach) {
+        float most = numbers[i] == 1 || numbers[j] == 1 || !perceived
+                         ? 0
+                         : apart * tt_bond_length(numbers[i], numbers[j], 1);
+        if (square < most * most) TT_TRY(add_bond(near, &near_room, j, i, sqrtf(square)));
+        continue;
+      }
       if (!perceived)
         return tt_fail(TT_ERR_DATA,
                        "bonds: atoms %u and %u are too close for an element whose bonds are not "
@@ -100,6 +110,10 @@ static void remove_bond(tt_bonds *b, uint32_t which) {
   b->count--;
 }
 
+static float ratio_of(const uint8_t *numbers, const tt_bond *b) {
+  return b->length / tt_bond_length(numbers[b->first], numbers[b->second], 1);
+}
+
 // Takes the longest bonds from an atom that has too many, if they are long.
 static tt_status thin_out(const uint8_t *numbers, uint32_t atom, tt_bonds *b) {
   for (;;) {
@@ -110,7 +124,7 @@ static tt_status thin_out(const uint8_t *numbers, uint32_t atom, tt_bonds *b) {
       const tt_bond *bond = &b->bonds[k];
       if (bond->first != atom && bond->second != atom) continue;
       count++;
-      float here = bond->length / tt_bond_length(numbers[bond->first], numbers[bond->second], 1);
+      float here = ratio_of(numbers, bond);
       if (here > ratio) ratio = here, longest = k;
     }
     if (count <= most_neighbours(numbers[atom])) return TT_OK;
@@ -119,15 +133,66 @@ static tt_status thin_out(const uint8_t *numbers, uint32_t atom, tt_bonds *b) {
   }
 }
 
-tt_status tt_bonds_connect(uint32_t atoms, const uint8_t *numbers, const float *xyz, tt_bonds *b) {
-  b->atoms = atoms;
-  TT_TRY(find_pairs(numbers, xyz, b));
+static bool is_bonded(const tt_bonds *b, uint16_t one, uint16_t two) {
+  for (uint32_t k = 0; k < b->count; k++)
+    if ((b->bonds[k].first == one && b->bonds[k].second == two) ||
+        (b->bonds[k].first == two && b->bonds[k].second == one))
+      return true;
+  return false;
+}
+
+// Have the two a neighbour in common, by bonds that are beyond doubt?
+static bool share_neighbour(const uint8_t *numbers, const tt_bonds *b, uint16_t one, uint16_t two) {
+  for (uint32_t k = 0; k < b->count; k++) {
+    const tt_bond *bond = &b->bonds[k];
+    if ((bond->first != one && bond->second != one) || ratio_of(numbers, bond) >= doubtful) continue;
+    if (is_bonded(b, bond->first == one ? bond->second : bond->first, two)) return true;
+  }
+  return false;
+}
+
+// Large atoms across a small one (P-N-P in a ring) can be nearer than small ones' reach would have it.
+static void remove_contacts_across(const uint8_t *numbers, tt_bonds *b) {
+  for (uint32_t k = b->count; k-- > 0;) {
+    tt_bond contact = b->bonds[k];
+    bool large = numbers[contact.first] >= 14 && numbers[contact.second] >= 14;
+    if (large && ratio_of(numbers, &contact) >= doubtful &&
+        share_neighbour(numbers, b, contact.first, contact.second))
+      remove_bond(b, k);
+  }
+}
+
+static tt_status check_near(const uint8_t *numbers, const tt_bonds *b, const tt_bonds *near) {
+  for (uint32_t k = 0; k < near->count; k++) {
+    const tt_bond *pair = &near->bonds[k];
+    if (!share_neighbour(numbers, b, pair->first, pair->second))
+      return tt_fail(TT_ERR_DATA,
+                     "bonds: atoms %u and %u, %.2f Angstrom apart, are neither bonded nor separate",
+                     pair->first + 1, pair->second + 1, (double)pair->length);
+  }
+  return TT_OK;
+}
+
+static tt_status thin_out_all(const uint8_t *numbers, tt_bonds *b) {
   int *count;
-  TT_TRY(tt_alloc(&count, atoms, sizeof *count, "bonds"));
+  TT_TRY(tt_alloc(&count, b->atoms, sizeof *count, "bonds"));
   for (uint32_t k = 0; k < b->count; k++) count[b->bonds[k].first]++, count[b->bonds[k].second]++;
   tt_status status = TT_OK;
-  for (uint32_t i = 0; i < atoms && status == TT_OK; i++)
+  for (uint32_t i = 0; i < b->atoms && status == TT_OK; i++)
     if (count[i] > most_neighbours(numbers[i])) status = thin_out(numbers, i, b);
   free(count);
+  return status;
+}
+
+tt_status tt_bonds_connect(uint32_t atoms, const uint8_t *numbers, const float *xyz, tt_bonds *b) {
+  tt_bonds near = {0};
+  b->atoms = atoms;
+  tt_status status = find_pairs(numbers, xyz, b, &near);
+  if (status == TT_OK) {
+    remove_contacts_across(numbers, b);
+    status = thin_out_all(numbers, b);
+  }
+  if (status == TT_OK) status = check_near(numbers, b, &near);
+  tt_bonds_free(&near);
   return status;
 }

@@ -56,8 +56,7 @@ static void describe(tt_build *b) {
   const tt_chem_recipe *r = &o->recipe;
   b->info = (tt_store_info){.hydrogens = r->hydrogens, .coordinates_2d = r->coordinates_2d, .seed = o->seed};
   snprintf(b->info.toolkit, sizeof b->info.toolkit, "%s", tt_chem_toolkit());
-  bool any[] = {
-      [TT_INPUT_SMILES] = false, [TT_INPUT_SDF] = false, [TT_INPUT_XYZ] = false, [TT_INPUT_LMDB] = false};
+  bool any[TT_INPUT_LMDB + 1] = {false};
   for (int k = 0; k < o->file_count; k++) any[o->files[k].kind] = true;
   char generated[200] = "";
   if (any[TT_INPUT_SMILES])

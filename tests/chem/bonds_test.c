@@ -54,6 +54,7 @@ static const char *const molecules[] = {
     "O=S(=O)([O-])c1ccccc1",
     "C[Se]C",
     "N#Cc1cnnc(N)n1",
+    "ClP1(Cl)=NP(Cl)(Cl)=NP(Cl)(Cl)=N1",
 };
 
 static const tt_chem_recipe *recipe(void) {
@@ -169,6 +170,12 @@ static void places_that_cannot_be_are_refused(void **state) {
   check_refused(&iron, "bonds: atoms 1 and 2 are too close");
   frame alone = {.atoms = 1, .numbers = {26}};
   check_refused(&alone, "bonds: atom 1 is of an element");
+  // methyl chloride's bond, stretched: not an ion pair
+  frame torn = {.atoms = 5,
+                .charge = 0,
+                .numbers = {6, 1, 1, 1, 17},
+                .xyz = {0, 0, 0, 0, 1.08f, 0, 0.94f, -0.54f, 0, -0.94f, -0.54f, 0, 0, 0, 2.2f}};
+  check_refused(&torn, "bonds: atoms 1 and 5, 2.20 Angstrom apart");
   frame salt = {.atoms = 2, .numbers = {11, 17}, .xyz = {0, 0, 0, 0, 0, 4}};
   tt_bonds bonds;
   assert_int_equal(tt_bonds_perceive(2, salt.numbers, salt.xyz, 0, &bonds), TT_OK);
