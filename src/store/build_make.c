@@ -168,7 +168,7 @@ static tt_status make_shard(making *m, uint32_t number) {
 // ---- all shards
 // --------------------------------------------------------------------------------------------------
 
-// A shard is finished when its note is there and its file has the size that the note says.
+// A shard that has a note is finished when its file has the size that the note says.
 static bool is_finished(making *m, uint32_t number) {
   const tt_build *b = m->b;
   char path[PATH_MAX + 64];
@@ -192,8 +192,9 @@ static tt_status look(making *m) {
   tt_status status = tt_alloc(&m->finished, shards, sizeof *m->finished, "the list of shards");
   TT_TRY(tt_comm_agree(b->comm, status));
   if (b->comm->rank == 0) {
-    for (uint32_t k = 0; k < shards; k++) m->finished[k] = is_finished(m, k);
-    status = tt_building_clear_shards(&b->building, m->finished, shards);
+    status = tt_building_notes(&b->building, m->finished, shards);
+    for (uint32_t k = 0; k < shards; k++) m->finished[k] = m->finished[k] && is_finished(m, k);
+    if (status == TT_OK) status = tt_building_clear_shards(&b->building, m->finished, shards);
   }
   TT_TRY(tt_comm_agree(b->comm, status));
   TT_TRY(tt_comm_broadcast(b->comm, m->finished, shards * sizeof *m->finished, 0));

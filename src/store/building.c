@@ -129,6 +129,27 @@ typedef struct {
   uint32_t shards;
 } finished_shards;
 
+typedef struct {
+  uint8_t *there;
+  uint32_t shards;
+} note_list;
+
+static bool is_note(const char *name, uint32_t *number) {
+  const char *rest = after_number(name, "shard-", number);
+  return rest && strcmp(rest, ".note") == 0;
+}
+
+static tt_status mark_note(void *context, const char *name) {
+  const note_list *list = context;
+  uint32_t number;
+  if (is_note(name, &number) && number < list->shards) list->there[number] = 1;
+  return TT_OK;
+}
+
+tt_status tt_building_notes(const tt_building *b, uint8_t *there, uint32_t shards) {
+  return visit_all(b->path, mark_note, &(note_list){there, shards});
+}
+
 static bool shard_without_note(const void *context, const char *name) {
   const finished_shards *f = context;
   uint32_t number;
@@ -151,8 +172,7 @@ tt_status tt_building_remove(const tt_building *b) {
 
 static tt_status note_progress(void *context, const char *name) {
   uint32_t number;
-  const char *rest = after_number(name, "shard-", &number);
-  if (is_spill(name) || (rest && strcmp(rest, ".note") == 0)) *(bool *)context = true;
+  if (is_spill(name) || is_note(name, &number)) *(bool *)context = true;
   return TT_OK;
 }
 
@@ -174,6 +194,13 @@ __attribute__((format(printf, 3, 4))) static void say(json_t *identity, const ch
   json_object_set_new(identity, name, json_string(text));
 }
 
+// A name for any path: what is no ASCII text as \xHH, for JSON takes UTF-8 only and a path may be anything.
+static void name_input(const char *path, char *name, size_t size) {
+  size_t at = (size_t)snprintf(name, size, "input ");
+  for (const char *p = path; *p && at + 5 < size; p++)
+    at += (size_t)snprintf(name + at, size - at, *p >= ' ' && *p < 127 ? "%c" : "\\x%02X", (unsigned char)*p);
+}
+
 // All that the store's bytes depend on, and the names of the inputs, which rejected.tsv has. As a text each,
 // under a name that a user knows.
 static tt_status make_identity(const tt_build_options *o, const tt_build_file *files, json_t **identity) {
@@ -193,10 +220,10 @@ static tt_status make_identity(const tt_build_options *o, const tt_build_file *f
   say(j, "the number of inputs", "%d", o->file_count);
   for (int k = 0; k < o->file_count; k++) {
     struct stat s;
-    char name[PATH_MAX + 16];
+    char name[4 * PATH_MAX + 16];
     if (stat(files[k].path, &s) != 0)
       return tt_fail(TT_ERR_IO, "cannot read %s: %s", files[k].path, strerror(errno));
-    snprintf(name, sizeof name, "input %s", files[k].path);
+    name_input(files[k].path, name, sizeof name);
     say(j, name, "kind %d, %lld bytes, changed at %lld.%09ld", (int)files[k].kind, (long long)s.st_size,
         (long long)s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
   }
@@ -205,7 +232,7 @@ static tt_status make_identity(const tt_build_options *o, const tt_build_file *f
 
 static tt_status tag_of(const json_t *identity, uint64_t *tag) {
   char *text = json_dumps(identity, JSON_COMPACT | JSON_SORT_KEYS);
-  if (!text) return tt_fail(TT_ERR_ARGUMENT, "the name of an input is no UTF-8 text, or memory is out");
+  if (!text) return tt_fail(TT_ERR_MEMORY, "out of memory: what the build is");
   tt_digest digest = tt_digest_of(text, strlen(text));
   free(text);
   digest.text[16] = 0;

@@ -53,6 +53,10 @@ tt_status tt_building_read_found(const tt_building *building, tt_spill_name **na
                                  bool *there);
 void tt_building_forget_found(const tt_building *building);
 
+// Marks those of `shards` shards that have a note. Names are listed, not tried: a network file system may
+// remember for a while that there was none.
+tt_status tt_building_notes(const tt_building *building, uint8_t *there, uint32_t shards);
+
 // Removes shards that have no note: done (shards): whether one has.
 tt_status tt_building_clear_shards(const tt_building *building, const uint8_t *done, uint32_t shards);
 

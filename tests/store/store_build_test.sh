@@ -198,6 +198,7 @@ refused 2 'out DIR' one.smi
 refused 2 "no option '--unknown'" one.smi --out nothing --unknown
 refused 2 "max-atoms 2000" one.smi --out nothing --max-atoms 2000
 refused 2 "valid-fraction 0.9" one.smi --out nothing --valid-fraction 0.9
+refused 2 "'--spill 0': the value must be a number of megabytes" one.smi --out nothing --spill 0
 refused 2 "needs a value" one.smi --out
 
 # What an interrupted build has left is cleared, and nothing else.
