@@ -20,7 +20,7 @@ struct tt_read_ahead {
   pthread_mutex_t mutex; // of the windows' counts
   pthread_cond_t changed;
   pthread_t thread;
-  bool started;
+  bool started, alone; // alone: the system gave no thread since the seek
 };
 
 void tt_step_reading_free(tt_step_reading *reading) {
@@ -105,12 +105,13 @@ tt_status tt_read_ahead_seek(tt_read_ahead *r, int64_t step, const tt_lane_cuts 
   r->step = step, r->turn = 0;
   atomic_store(&r->stop, false);
   r->started = pthread_create(&r->thread, NULL, run, r) == 0;
+  r->alone = !r->started;
   return TT_OK;
 }
 
 void tt_read_ahead_stop(tt_read_ahead *r) {
-  pthread_mutex_lock(&r->mutex);
-  atomic_store(&r->stop, true);
+  atomic_store(&r->stop, true);  // at once: who reads without a thread holds the lock
+  pthread_mutex_lock(&r->mutex); // and after this everyone has seen it, or waits
   pthread_cond_broadcast(&r->changed);
   pthread_mutex_unlock(&r->mutex);
   if (r->started) pthread_join(r->thread, NULL);
@@ -123,7 +124,7 @@ void tt_read_ahead_stop(tt_read_ahead *r) {
 // Until the lane has its chunk.
 static tt_status wait_for_chunk(tt_read_ahead *r, tt_lane_window *window) {
   pthread_mutex_lock(&r->mutex);
-  if (!r->started && window->count == 0) tt_window_read(window), window->count++;
+  if (r->alone && !atomic_load(&r->stop) && window->count == 0) tt_window_read(window), window->count++;
   while (window->count == 0 && !atomic_load(&r->stop)) pthread_cond_wait(&r->changed, &r->mutex);
   bool there = window->count > 0;
   pthread_mutex_unlock(&r->mutex);

@@ -112,7 +112,6 @@ typedef struct {
   tt_leaf leaf;
   int32_t *index; // (batch_size) 0, 1, ...: each molecule's place in the batch
   tt_batch piece;
-  int64_t pieces;
 } batch_reading;
 
 // As a trainer without a tensor group packs what it runs.
@@ -122,7 +121,7 @@ static tt_status make_batch(void *context, int64_t step, tt_bench_pass *pass) {
   TT_TRY(tt_loader_batch(r->loader, step, &b));
   for (int which = b->first_leaf; which < b->first_leaf + b->own_leaves; which++) {
     tt_leaf_take(&r->leaf, b, which, r->config->train.max_pairs);
-    for (int k = 0; k < r->leaf.pieces; k++, r->pieces++) {
+    for (int k = 0; k < r->leaf.pieces; k++) {
       (void)tt_leaf_piece(&r->leaf, k, 0);
       TT_TRY(tt_batch_pack(&r->piece, b->samples, r->leaf.together, r->leaf.count, b->sample, r->index,
                            r->config->model.scaling_length, tt_padded_length(b->longest)));
@@ -149,7 +148,6 @@ static tt_status time_batches(const tt_comm *comm, tt_store *store, const tt_con
   const tt_bench_rate *rate = &result->batches;
   double batches = (double)(rate->first.molecules + rate->again.molecules) / config->train.batch_size;
   result->page_faults = (page_faults() - faults) / batches;
-  result->pieces = r.pieces;
   tt_loader_free(r.loader);
   tt_leaf_free(&r.leaf);
   tt_batch_free(&r.piece);

@@ -27,8 +27,7 @@ typedef struct {
   tt_bench_rate sequential;                     // chunks read, verified, decoded: in the order of the store
   tt_bench_rate shuffled;                       // in the order of a lane: a keyed permutation of all chunks
   tt_bench_rate batches; // finished: dealt, masked, noised, aligned, packed into pieces
-  int64_t pieces;        // of the batches of one pass
-  double page_faults;    // a batch, of the second passes: memory touched for the first time
+  double page_faults;    // a batch, of all passes: memory touched for the first time
   double memory;         // bytes: peak resident memory of the process
   char digest[33];       // of the store
 } tt_bench_loader;

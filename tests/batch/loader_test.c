@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static tt_chunk chunks[CHUNKS]; // the whole store
 static atomic_int reads, ended;        // how many were begun, and are over
 static atomic_bool shut;               // while it is, readers wait
 static atomic_int pause_ms;            // of each read
+static atomic_int permits;             // as many reads may go on
 static atomic_bool unreadable[CHUNKS]; // chunks that give an error
 static tt_status failure = TT_ERR_CORRUPT;
 
@@ -42,9 +44,9 @@ static void rest(int ms) {
 }
 
 static tt_status read_chunk(tt_store *s, tt_split split, uint64_t chunk, tt_chunk *out) {
-  atomic_fetch_add(&reads, 1);
+  int before = atomic_fetch_add(&reads, 1);
   rest(atomic_load(&pause_ms));
-  while (atomic_load(&shut)) rest(1);
+  while (atomic_load(&shut) || before >= atomic_load(&permits)) rest(1);
   if (atomic_load(&unreadable[chunk])) return tt_fail(failure, "made-up error in chunk %d", (int)chunk);
   tt_status status = tt_store_read_chunk(s, split, chunk, out);
   atomic_fetch_add(&ended, 1);
@@ -62,6 +64,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 
 static void clear_reader(void) {
   atomic_store(&reads, 0), atomic_store(&ended, 0), atomic_store(&shut, false), atomic_store(&pause_ms, 0);
+  atomic_store(&permits, INT_MAX);
   for (int c = 0; c < CHUNKS; c++) atomic_store(&unreadable[c], false);
   failure = TT_ERR_CORRUPT;
 }
@@ -240,10 +243,10 @@ static void waits_are_counted(void **state) {
   const tt_global_batch *batch;
   tt_loader *loader = a_loader(&config, NULL);
   bool without = false;
-  for (int64_t step = 0; step < 200 && !without; step++) {
+  for (int64_t step = 0; step < 70 && !without; step++) {
     assert_int_equal(tt_loader_batch(loader, step, &batch), TT_OK);
     without = batch->data_s == 0;
-    rest(10); // training
+    rest(10 << step / 10); // training: long enough sooner or later, on any machine
   }
   assert_true(without);
   tt_loader_free(loader);
@@ -270,6 +273,55 @@ static void it_can_be_stopped_at_any_moment(void **state) {
     if (k % 4 == 0) rest(k % 5);
     if (k % 5 == 0) assert_int_equal(tt_loader_batch(loader, k, &batch), TT_OK);
     tt_loader_free(loader);
+  }
+}
+
+static atomic_bool stopped;
+
+static void *take_one(void *reader) {
+  static tt_step_reading reading;
+  tt_read_ahead_take(reader, &reading);
+  tt_status status = reading.error.status;
+  tt_step_reading_free(&reading);
+  reading = (tt_step_reading){0};
+  return status == TT_OK ? NULL : reader;
+}
+
+static void *stop_it(void *reader) {
+  tt_read_ahead_stop(reader);
+  atomic_store(&stopped, true);
+  return NULL;
+}
+
+// A stop ends the waiting for chunks: none is read but the one in hand, whoever reads.
+static void a_stop_ends_the_waiting(void **state) {
+  (void)state;
+  tt_config config = configuration(2, TT_BAD_STOP);
+  tt_lanes lanes = the_lanes(&config);
+  for (int round = 0; round < 2; round++) {
+    clear_reader();
+    atomic_store(&permits, 0), atomic_store(&stopped, false);
+    no_threads = round == 1;
+    tt_read_ahead *reader = a_reader(&config, &lanes);
+    no_threads = false;
+    pthread_t taker, stopper;
+    void *failed;
+    assert_int_equal(pthread_create(&taker, NULL, take_one, reader), 0);
+    while (atomic_load(&reads) == 0) rest(1);
+    assert_int_equal(pthread_create(&stopper, NULL, stop_it, reader), 0);
+    for (int k = 0; k < LANES - 1 && !atomic_load(&stopped); k++) { // the first one, on a machine with time
+      rest(100);
+      atomic_fetch_add(&permits, 1);
+      for (int ms = 0; ms < 200 && !atomic_load(&stopped); ms++) rest(1);
+    }
+    int begun = atomic_load(&permits);
+    rest(20);
+    atomic_store(&permits, INT_MAX);
+    assert_int_equal(pthread_join(stopper, NULL), 0);
+    assert_int_equal(pthread_join(taker, &failed), 0);
+    assert_non_null(failed); // a batch needs a chunk of every lane
+    assert_int_equal(atomic_load(&reads), begun);
+    tt_read_ahead_free(reader);
   }
 }
 
@@ -443,6 +495,7 @@ int main(void) {
       cmocka_unit_test_setup(waits_are_counted, set_up),
       cmocka_unit_test_setup(a_batch_stays_while_the_next_one_is_made, set_up),
       cmocka_unit_test_setup(it_can_be_stopped_at_any_moment, set_up),
+      cmocka_unit_test_setup(a_stop_ends_the_waiting, set_up),
       cmocka_unit_test_setup(reads_as_far_ahead_as_it_may, set_up),
       cmocka_unit_test_setup(a_pause_of_the_disk_is_bridged, set_up),
   };
