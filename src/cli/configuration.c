@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 tt_status tt_cli_add_set(tt_cli_configuration *c, const char *set) {
   if (c->set_count == TT_CLI_MAX_SETS)
     return tt_fail(TT_ERR_ARGUMENT, "more than %d --set options", TT_CLI_MAX_SETS);
@@ -21,5 +23,9 @@ tt_status tt_cli_load(const tt_cli_configuration *c, tt_config *config) {
   if (!config->data.store || !*config->data.store)
     return tt_fail(TT_ERR_CONFIG, "%s names no store: set data.store or give --store DIR",
                    c->path ? c->path : "the configuration");
+  if (!tt_utf8_valid(config->data.store)) // the run log, which is JSON, holds the configuration
+    return tt_fail(TT_ERR_CONFIG,
+                   "the store's path %s is no UTF-8 text; rename the folder or give a link to it",
+                   config->data.store);
   return TT_OK;
 }

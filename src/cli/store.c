@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "core/utf8.h"
 #include "store/store.h"
 
 static const char help[] =
@@ -129,12 +130,12 @@ static json_t *split_to_json(const tt_store *store, tt_split split) {
 
 static int print_info_json(const tt_store *store) {
   const tt_store_info *info = tt_store_information(store);
-  json_t *object = json_pack("{s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:o, s:{s:o, s:o}}", "store",
-                             tt_store_folder(store), "digest", tt_store_digest(store), "schema_version",
-                             TT_STORE_SCHEMA, "hydrogens", (int)info->hydrogens, "coordinates_2d",
-                             (int)info->coordinates_2d, "toolkit", info->toolkit, "recipe", info->recipe,
-                             "seed", json_sprintf("%" PRIu64, info->seed), "splits", split_names[0],
-                             split_to_json(store, TT_TRAIN), split_names[1], split_to_json(store, TT_VALID));
+  json_t *object = json_pack(
+      "{s:o, s:s, s:i, s:b, s:b, s:s, s:s, s:o, s:{s:o, s:o}}", "store", tt_utf8_json(tt_store_folder(store)),
+      "digest", tt_store_digest(store), "schema_version", TT_STORE_SCHEMA, "hydrogens", (int)info->hydrogens,
+      "coordinates_2d", (int)info->coordinates_2d, "toolkit", info->toolkit, "recipe", info->recipe, "seed",
+      json_sprintf("%" PRIu64, info->seed), "splits", split_names[0], split_to_json(store, TT_TRAIN),
+      split_names[1], split_to_json(store, TT_VALID));
   return print_json(object);
 }
 
@@ -207,8 +208,8 @@ static int run_verify(int argc, char **argv) {
     const char *why = ok ? "" : tt_error_message();
     broken += !ok;
     if (o.json) {
-      json_array_append_new(shards,
-                            json_pack("{s:s, s:b, s:s}", "file", e->file, "ok", (int)ok, "error", why));
+      json_array_append_new(
+          shards, json_pack("{s:s, s:b, s:o}", "file", e->file, "ok", (int)ok, "error", tt_utf8_json(why)));
     } else if (ok) {
       printf("ok      %s  %s  %" PRIu64 " records  %" PRIu64 " bytes\n", e->file, split_names[e->split],
              e->records, e->bytes);
@@ -217,15 +218,16 @@ static int run_verify(int argc, char **argv) {
     }
     fflush(stdout);
   }
+  bool unsaid = false;
   if (o.json)
-    print_json(json_pack("{s:s, s:s, s:b, s:o}", "store", o.folder, "digest", tt_store_digest(store), "ok",
-                         (int)(broken == 0), "shards", shards));
+    unsaid = print_json(json_pack("{s:o, s:s, s:b, s:o}", "store", tt_utf8_json(o.folder), "digest",
+                                  tt_store_digest(store), "ok", (int)(broken == 0), "shards", shards));
   else {
     printf("%s: %u of %u shards are sound\n", o.folder, count - broken, count);
     json_decref(shards);
   }
   tt_store_close(store);
-  return broken != 0;
+  return broken || unsaid;
 }
 
 int tt_cli_store(int argc, char **argv) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/utf8.h"
 #include "train/identity.h"
 
 typedef struct {
@@ -113,8 +114,8 @@ static int print_json(const request *q, const tt_derive_summary *s) {
   if (tt_store_open(&store, q->options.folder) != TT_OK)
     return fprintf(stderr, "twotrack store %s: %s\n", q->command->command, tt_error_message()), 1;
   json_t *json =
-      json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:I, s:f}", "store", q->options.folder, "digest",
-                tt_store_digest(store), "read", by_split(s->read[0], s->read[1]), "molecules",
+      json_pack("{s:o, s:s, s:o, s:o, s:I, s:o, s:I, s:f}", "store", tt_utf8_json(q->options.folder),
+                "digest", tt_store_digest(store), "read", by_split(s->read[0], s->read[1]), "molecules",
                 by_split(w->molecules[0], w->molecules[1]), "conformers", (json_int_t)w->conformers, "shards",
                 by_split(w->shards[0], w->shards[1]), "bytes", (json_int_t)w->bytes, "seconds", w->seconds);
   tt_store_close(store);

@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/utf8.h"
 
 // Each store may hold a file of each split open twice.
 static void allow_files(uint32_t stores) {
@@ -49,13 +50,13 @@ void tt_sources_close(tt_sources *in) {
 tt_status tt_sources_origin(const tt_sources *in, const char *command, json_t *details, char **text) {
   json_t *stores = json_array();
   for (uint32_t k = 0; k < in->count; k++)
-    json_array_append_new(stores, json_pack("{s:s, s:s}", "store", tt_store_folder(in->stores[k]), "digest",
-                                            tt_store_digest(in->stores[k])));
+    json_array_append_new(stores,
+                          json_pack("{s:o, s:s}", "store", tt_utf8_json(tt_store_folder(in->stores[k])),
+                                    "digest", tt_store_digest(in->stores[k])));
   json_t *origin = json_pack("{s:s, s:o, s:o*}", "made_by", command, "stores", stores, "options", details);
   *text = origin ? json_dumps(origin, JSON_INDENT(1)) : NULL;
   json_decref(origin);
-  return *text ? TT_OK
-               : tt_fail(TT_ERR_DATA, "origin.json: a store's path is no UTF-8 text, or memory is out");
+  return *text ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory: origin.json");
 }
 
 static tt_status walk_share(const tt_comm *comm, const tt_sources *in, tt_sources_visit visit, void *context,

@@ -10,6 +10,7 @@
 
 #include "comm/comm.h"
 #include "core/file.h"
+#include "core/utf8.h"
 
 enum { ALLOWED = 1 }; // failures from one checkpoint before the run stays stopped
 
@@ -24,20 +25,10 @@ static void path_of(const char *run, char path[PATH_MAX]) {
   if (snprintf(path, PATH_MAX, "%s/failures.jsonl", run) >= PATH_MAX) path[0] = 0;
 }
 
-// JSON is UTF-8; a path in a message need not be.
-static json_t *text_of(const char *message) {
-  json_t *text = json_string(message);
-  if (text) return text;
-  char plain[2048];
-  snprintf(plain, sizeof plain, "%s", message);
-  for (char *c = plain; *c; c++)
-    if ((unsigned char)*c >= 0x80) *c = '?';
-  return json_string(plain);
-}
-
 static void note(const char *message) {
-  json_t *record = json_pack("{s:I, s:I, s:i, s:o}", "checkpoint", (json_int_t)watched.checkpoint, "step",
-                             (json_int_t)*watched.step, "rank", watched.rank, "message", text_of(message));
+  json_t *record =
+      json_pack("{s:I, s:I, s:i, s:o}", "checkpoint", (json_int_t)watched.checkpoint, "step",
+                (json_int_t)*watched.step, "rank", watched.rank, "message", tt_utf8_json(message));
   char *text = record ? json_dumps(record, JSON_COMPACT) : NULL, *line = NULL;
   json_decref(record);
   int length = text ? asprintf(&line, "%s\n", text) : -1;

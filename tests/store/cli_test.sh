@@ -21,6 +21,16 @@ sed -i 's/"records": 50/"records": 51/' "$folder/s/manifest.json"
 expect 1 'manifest.json.*damaged' "$twotrack" store info "$folder/s"
 expect 1 'manifest.json' "$twotrack" store verify "$folder/nowhere"
 
+# A path that is no UTF-8 text (Latin-1 here) is JSON all the same.
+folder2=$(printf '%s/caf\351' "$folder")
+"$make_store" "$folder2" 300 0 || exit 1
+expect 0 'caf..xE9"' "$twotrack" store info "$folder2" --json
+expect 0 'caf..xE9"' "$twotrack" store verify "$folder2" --json
+expect 1 'no UTF-8 text; rename' "$twotrack" bench loader --store "$folder2"
+if [ -c /dev/full ]; then
+  expect 1 'nothing said' sh -c "'$twotrack' store verify '$folder2' --json > /dev/full || { echo nothing said; exit 1; }"
+fi
+
 for command in info verify; do
   expect 0 '^usage' "$twotrack" store $command --help
   expect 2 'name one store' "$twotrack" store $command

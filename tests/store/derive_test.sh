@@ -259,5 +259,16 @@ if command -v flock >/dev/null; then
   kill "$holder" 2>/dev/null
 fi
 
+# ---- a path that is no UTF-8 text ----------------------------------------------------------------------------------
+
+cafe=$(printf 'caf\351')
+cp -r a "$cafe"
+derive 1 split "$cafe" --valid 5 --out "$cafe-2" --json
+for json in out.txt "$cafe-2/origin.json"; do
+  python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))' "$json" || fail "$json is no JSON"
+  grep -q 'caf..xE9' "$json" || fail "$json does not name the store: $(cat "$json")"
+done
+rm -r "$cafe" "$cafe-2"
+
 [ "$failures" = 0 ] && echo 'all is well'
 exit $((failures > 0))
