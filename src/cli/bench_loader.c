@@ -68,6 +68,7 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
     case CPUS:
       TT_TRY(read_number(optarg, "--cpus", 1, 1024, &cpus));
       a->cpus = (int)cpus;
+      if (a->cpus != cpus) return tt_fail(TT_ERR_ARGUMENT, "bench loader: --cpus takes a whole number");
       break;
     case SET:
       TT_TRY(tt_cli_add_set(&a->config, optarg));
@@ -125,10 +126,10 @@ static void print_rate(const char *name, const tt_bench_rate *r, double bytes) {
 static void print_table(const tt_bench_loader *r, const tt_config *config, int cpus) {
   double molecules = (double)r->molecules, bytes = (double)r->bytes / molecules;
   printf("twotrack %s, %d core%s\n", tt_version(), cpus, cpus > 1 ? "s" : "");
-  printf("store %s: %llu molecules for training in %u shards, %.1f atoms and %.1f bytes each, opened in %.1f "
-         "ms\n",
-         config->data.store, (unsigned long long)r->molecules, r->shards, (double)r->atoms / molecules, bytes,
-         1e3 * r->open_seconds);
+  printf(
+      "store %s: %llu molecules for training, %.1f atoms and %.1f bytes each; %u shards, opened in %.1f ms\n",
+      config->data.store, (unsigned long long)r->molecules, (double)r->atoms / molecules, bytes, r->shards,
+      1e3 * r->open_seconds);
   printf("batches of %d in %d leaves, %d lanes\n\n", config->train.batch_size, config->train.micro_batches,
          config->data.lanes);
   printf("%-40s %12s %12s %10s %12s\n", "", "molecules/s", "first pass", "MB/s", "molecules");
