@@ -3,8 +3,8 @@
 // Each shard of the new store has a range of keys, like those of a store as built. The rank that makes it
 // walks over the keys of that range in all inputs (store/keys.h), asks which molecules go there, and reads
 // the chunks that have some. So the result is the same, byte for byte, for any number of ranks, and every
-// chunk of the inputs is read about once. A rank holds one new shard (65,536 molecules of about 600 bytes by
-// default, 40 MB), a chunk and its keys of each input, and half a kilobyte a shard of the inputs (what an
+// chunk of the inputs is read about once. A rank holds one new shard (about 65,536 molecules by default, 50
+// MB at NCI's sizes), a chunk and its keys of each input, and half a kilobyte a shard of the inputs (what an
 // open store takes), whatever the number of molecules.
 //
 // A rank makes neighbouring shards, tt_rewrite_rank says which: a caller may hold what concerns their keys.

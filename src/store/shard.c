@@ -89,7 +89,10 @@ static tt_status read_index(const tt_store *store, const char *path, tt_open_sha
 // The file, open, if it is there and has the size that the manifest says; else *fd is -1.
 static tt_status open_file(const char *path, const tt_shard_entry *entry, int *fd) {
   *fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  if (*fd < 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s; " TT_SHARD_REMEDY, path, strerror(errno));
+  if (*fd < 0)
+    return tt_fail(TT_ERR_IO, "cannot open %s: %s; %s", path, strerror(errno),
+                   errno == EMFILE || errno == ENFILE ? "allow more open files (ulimit -n)"
+                                                      : TT_SHARD_REMEDY);
   struct stat s;
   tt_status status = TT_OK;
   if (fstat(*fd, &s) != 0)
