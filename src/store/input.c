@@ -10,7 +10,12 @@
 #include "core/memory.h"
 #include "store/lmdb.h"
 
-enum { READ_AHEAD = 1 << 18, LONGEST = 2 << 20, LONGEST_NAME = 200 };
+enum {
+  READ_AHEAD = 1 << 18,
+  LONGEST = 2 << 20,
+  LINE_ROOM = 1 << 16, // at the end of the text, where the lines of a record that is too long go by
+  LONGEST_NAME = 200
+};
 
 struct tt_input {
   char *path;
@@ -102,6 +107,13 @@ static tt_status append_line(tt_input *in, bool *end) {
   }
 }
 
+// Where the next line of a record of several lines begins. When the text is full, a line takes the place of
+// the one before, which is lost: the end of the record must be seen, however long it is.
+static size_t begin_line(tt_input *in) {
+  if (in->length > LONGEST - LINE_ROOM) in->length = LONGEST - LINE_ROOM;
+  return in->length;
+}
+
 static bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' || c == '\n';
 }
@@ -133,7 +145,7 @@ static tt_status next_sdf(tt_input *in, tt_input_record *record, bool *end) {
   in->length = 0;
   bool blank = true;
   for (;;) {
-    size_t start = in->length;
+    size_t start = begin_line(in);
     bool none;
     TT_TRY(append_line(in, &none));
     if (none) break;
@@ -181,7 +193,7 @@ static tt_status next_xyz(tt_input *in, tt_input_record *record, bool *end) {
   bool frame = false;
   if (in->length) frame = is_count(in->text, in->length, &atoms), lines = 1;
   while (!frame || lines < atoms + 2) {
-    size_t start = in->length;
+    size_t start = begin_line(in);
     bool none;
     TT_TRY(append_line(in, &none));
     if (none) break;
