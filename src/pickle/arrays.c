@@ -33,16 +33,20 @@ static bool read_type(const tt_py *v, tt_py_array *a) {
 static bool read_shape(const tt_py *shape, bool by_columns, tt_py_array *a) {
   if (!shape || shape->count > TT_ARRAY_DIMS) return false;
   a->dims = (int)shape->count, a->count = 1;
+  bool empty = false;
   for (int k = 0; k < a->dims; k++) {
     const tt_py *side = item(shape, (size_t)k, TT_PY_INT);
     if (!side || side->number < 0 || side->number > INT32_MAX || a->count > INT32_MAX) return false;
-    a->shape[k] = side->number, a->count *= side->number;
+    a->shape[k] = side->number, empty |= side->number == 0;
+    if (side->number > 0) a->count *= side->number; // also the steps of an empty array must have room
   }
   int64_t step = 1;
   for (int k = 0; k < a->dims; k++) {
     int d = by_columns ? k : a->dims - 1 - k; // which index runs faster than those after it here
-    a->step[d] = step, step *= a->shape[d];
+    a->step[d] = step;
+    if (a->shape[d] > 0) step *= a->shape[d];
   }
+  if (empty) a->count = 0;
   return true;
 }
 

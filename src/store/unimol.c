@@ -8,7 +8,7 @@
 #include "core/memory.h"
 #include "pickle/arrays.h"
 
-enum { MOST_UNPACKED = 16 << 20 };
+enum { MOST_UNPACKED = 2 << 20 }; // as much as is read of a value that is not compressed (input.h)
 
 // Others make a record be refused: what it needs are plain values and arrays. The names of RDKit and torch
 // are of entries that some add, which nobody looks at.

@@ -95,14 +95,21 @@ static tt_status read_comment(const text *line, int *charge) {
               : TT_OK;
 }
 
+// An element may be given by its number: 0 if these are not one to three digits. They may end the record.
+static int decimal(const char *digits, size_t length) {
+  int value = 0;
+  for (size_t k = 0; k < length; k++) {
+    if (length > 3 || digits[k] < '0' || digits[k] > '9') return 0;
+    value = 10 * value + (digits[k] - '0');
+  }
+  return value;
+}
+
 static tt_status read_atom(text *line, uint32_t which, uint8_t *number, float *xyz) {
   const char *symbol;
   size_t length = next_word(line, &symbol);
   int found = tt_element_number(symbol, length);
-  for (size_t k = 0; !found && k < length && length <= 3; k++) { // or its number
-    if (symbol[k] < '0' || symbol[k] > '9') break;
-    if (k + 1 == length) found = atoi(symbol);
-  }
+  if (!found) found = decimal(symbol, length);
   if (found < 1 || found > TT_ELEMENTS)
     return tt_fail(TT_ERR_DATA, "element: '%.*s' of atom %u is none", (int)(length < 20 ? length : 20),
                    symbol, which + 1);

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "core/file.h"
 #include "core/philox.h"
 #include "store/canonical.h"
 #include "store/unimol.h"
+#include "store/xyz.h"
 
 static char path[] = "inputs-mutate-XXXXXX";
 
@@ -167,6 +169,76 @@ static void skipping_is_reading_on(void **state) {
   }
 }
 
+// Records far longer than what is kept of one: those after them are read all the same.
+static void endless_records(void **state) {
+  (void)state;
+  static const char water[] = "3\nwater\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n";
+  for (int sdf = 0; sdf < 2; sdf++)
+    for (int line = 10; line <= 100000; line *= 10) {
+      FILE *f = fopen(path, "wb");
+      assert_non_null(f);
+      if (!sdf) fputs(water, f);
+      for (int k = 0; k < 3000000 / line; k++) fprintf(f, "%0*d x\n", line, 0);
+      fputs(sdf ? "$$$$\nsecond\n$$$$\nthird\n$$$$\n" : water, f);
+      if (!sdf) fputs(water, f);
+      assert_int_equal(fclose(f), 0);
+      tt_input *input;
+      tt_input_record record;
+      bool end;
+      uint64_t records = 0;
+      assert_int_equal(tt_input_open(&input, path, sdf ? TT_INPUT_SDF : TT_INPUT_XYZ), TT_OK);
+      for (;; records++) {
+        assert_int_equal(tt_input_next(input, &record, &end), TT_OK);
+        if (end) break;
+        bool good = sdf ? records > 0 : records != 1;
+        if (good && !sdf) assert_memory_equal(record.text, water, sizeof water - 1);
+        if (good && sdf) assert_memory_equal(record.text, records == 1 ? "second\n" : "third\n", 6);
+        assert_true(record.length <= 2 << 20 && (!good || record.length < 100));
+      }
+      assert_int_equal(records, sdf ? 3 : 4);
+      tt_input_close(input);
+    }
+}
+
+// What a hostile record can say: sides of an array whose product has no room, calls of what is not numpy's,
+// much out of little.
+static void hostile_pickles(void **state) {
+  (void)state;
+  static const char head[] = "(S'smi'\nS'CCO'\nS'atoms'\n(lS'C'\naS'C'\naS'O'\naS'coordinates'\n",
+                    array[] = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+                              "(I1\n(%stcnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\n"
+                              "S''\ntb";
+  static const char *const sides[] = {
+      "I0\nI2147483647\nI2147483647\nI2147483647\n", "I2147483647\nI2147483647\nI2147483647\nI0\n",
+      "I2147483647\nI0\nI2147483647\nI3\n", "I2147483647\nI2147483647\nI3\n", "I-1\nI3\n"};
+  char text[1000];
+  tt_unimol u;
+  for (size_t k = 0; k < sizeof sides / sizeof *sides; k++) {
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", head);
+    length += (size_t)snprintf(text + length, sizeof text - length, array, sides[k]);
+    length += (size_t)snprintf(text + length, sizeof text - length, "sd.");
+    assert_int_equal(tt_unimol_read(text, length, &u), TT_ERR_DATA);
+    tt_unimol_free(&u);
+  }
+  static const char *const calls[] = {"cposix\nsystem\n(S'exit'\ntR", "cbuiltins\neval\n(S'1'\ntR",
+                                      "\x8c\x02os\x8c\x06system\x93"};
+  for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
+    int length = snprintf(text, sizeof text, "%s%ssd.", head, calls[k]);
+    assert_int_equal(tt_unimol_read(text, (size_t)length, &u), TT_ERR_DATA);
+    assert_non_null(strstr(tt_error_message(), "nothing of it was run"));
+    tt_unimol_free(&u);
+  }
+  // 3 KiB that become 3 MiB, of which each byte would be a value
+  uLongf bytes = 1 << 16;
+  unsigned char *packed = malloc(bytes), *values = malloc(3 << 20);
+  memset(values, 'N', 3 << 20);
+  assert_int_equal(compress(packed, &bytes, values, 3 << 20), Z_OK);
+  assert_int_equal(tt_unimol_read(packed, bytes, &u), TT_ERR_DATA);
+  assert_non_null(strstr(tt_error_message(), "too large"));
+  tt_unimol_free(&u);
+  free(packed), free(values);
+}
+
 // The values of a database, damaged each for itself: more reach the pickles' reader than through a file.
 static void damaged_pickles(void **state) {
   (void)state;
@@ -207,6 +279,15 @@ static void damaged_xyz(void **state) {
   damaged_files("unimol.xyz", TT_INPUT_XYZ, &t);
   assert_true(t.read > 10 * mutations());
   if (tt_chem_toolkit()) assert_true(t.used > t.read / 2 && t.used < t.read);
+  // a record that ends in the number of an element, and not in a 0
+  static const char frame[] = {'1', '\n', '\n', '1'};
+  char *text = malloc(sizeof frame);
+  memcpy(text, frame, sizeof frame);
+  tt_xyz xyz;
+  assert_int_equal(tt_xyz_read(text, sizeof frame, &xyz), TT_ERR_DATA);
+  assert_non_null(strstr(tt_error_message(), "atom 1 has no x, y, z"));
+  tt_xyz_free(&xyz);
+  free(text);
 }
 
 int main(void) {
@@ -215,6 +296,8 @@ int main(void) {
   close(file);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(skipping_is_reading_on),
+      cmocka_unit_test(endless_records),
+      cmocka_unit_test(hostile_pickles),
       cmocka_unit_test(damaged_databases),
       cmocka_unit_test(every_bit_of_the_front),
       cmocka_unit_test(damaged_pickles),
