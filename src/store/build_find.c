@@ -257,6 +257,18 @@ static tt_status open_all(tt_build *b, const tt_spill_name *names, size_t count)
   return TT_OK;
 }
 
+// From here on it is known that these are all, and that they are of inputs that nobody has changed meanwhile.
+static tt_status end_pass(tt_build *b, const tt_spill_name *names, size_t count) {
+  tt_status status = tt_building_check_inputs(&b->building, b->options, b->files);
+  if (status == TT_OK) return tt_build_can_go_on(tt_building_write_found(&b->building, names, count));
+  if (status != TT_ERR_ARGUMENT) return tt_build_can_go_on(status);
+  char message[1024];
+  snprintf(message, sizeof message, "%s", tt_error_message());
+  TT_TRY(tt_building_remove(&b->building)); // found in one version or the other, who knows
+  return tt_fail(
+      status, "%s; what was found was removed: begin anew when nothing changes the inputs any more", message);
+}
+
 tt_status tt_build_find(tt_build *b) {
   finding f = {.b = b, .last_spill = tt_now()};
   tt_spill_name *names = NULL;
@@ -273,9 +285,8 @@ tt_status tt_build_find(tt_build *b) {
     tt_progress_clear();
     status = tt_comm_agree(b->comm, status);
     if (status == TT_OK) status = add_new_names(&f, &names, &count);
-    if (status == TT_OK) // only from here on is it known that these are all
-      status = tt_comm_agree(b->comm, b->comm->rank == 0 ? tt_building_write_found(&b->building, names, count)
-                                                         : TT_OK);
+    if (status == TT_OK)
+      status = tt_comm_agree(b->comm, b->comm->rank == 0 ? end_pass(b, names, count) : TT_OK);
   }
   tt_spill_content_free(&f.content); // before the indexes of all spills come
   tt_blocks_free(&f.done);

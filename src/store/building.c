@@ -240,23 +240,32 @@ static tt_status tag_of(const json_t *identity, uint64_t *tag) {
   return TT_OK;
 }
 
-static tt_status compare(const tt_building *b, const json_t *before, json_t *now) {
-  static const char end[] =
-      "give that build's inputs and options to go on with it, or remove %s to begin anew";
+// The first thing in which two identities differ; false: there is none.
+static bool differ(const json_t *before, json_t *now, char *text, size_t size) {
   const char *name;
   json_t *value;
-  char remedy[PATH_MAX + 200];
-  snprintf(remedy, sizeof remedy, end, b->path);
   json_object_foreach((json_t *)(uintptr_t)before, name, value) {
     const json_t *other = json_object_get(now, name);
     if (json_equal(value, other)) continue;
     const char *was = json_string_value(value), *is = json_string_value(other);
-    return tt_fail(TT_ERR_ARGUMENT, "%s holds the beginnings of another build: %s was %s, is now %s; %s",
-                   b->folder, name, was ? was : "something else", is ? is : "not given", remedy);
+    snprintf(text, size, "%s was %s, is now %s", name, was ? was : "something else", is ? is : "not given");
+    return true;
   }
-  json_object_foreach(now, name, value) if (!json_object_get(before, name)) return tt_fail(
-      TT_ERR_ARGUMENT, "%s holds the beginnings of another build: it has no %s; %s", b->folder, name, remedy);
-  return TT_OK;
+  json_object_foreach(now, name, value) if (!json_object_get(before, name)) {
+    snprintf(text, size, "it has no %s", name);
+    return true;
+  }
+  return false;
+}
+
+static tt_status compare(const tt_building *b, const json_t *before, json_t *now) {
+  char difference[PATH_MAX + 600];
+  if (!differ(before, now, difference, sizeof difference)) return TT_OK;
+  return tt_fail(
+      TT_ERR_ARGUMENT,
+      "%s holds the beginnings of another build: %s; give that build's inputs and options to go on "
+      "with it, or remove %s to begin anew",
+      b->folder, difference, b->path);
 }
 
 // build.json; *root is NULL when there is none.
@@ -333,6 +342,18 @@ tt_status tt_building_open(tt_building *b, const tt_build_options *options, cons
                         json_pack("{s:s, s:i, s:O}", "format", "twotrack build under way", "attempt",
                                   (int)b->attempt, "build", identity));
   }
+  json_decref(root), json_decref(identity);
+  return status;
+}
+
+tt_status tt_building_check_inputs(const tt_building *b, const tt_build_options *options,
+                                   const tt_build_file *files) {
+  json_t *identity, *root = NULL;
+  tt_status status = make_identity(options, files, &identity);
+  if (status == TT_OK) status = read_build(b, &root);
+  char difference[PATH_MAX + 600];
+  if (status == TT_OK && differ(json_object_get(root, "build"), identity, difference, sizeof difference))
+    status = tt_fail(TT_ERR_ARGUMENT, "an input was changed while it was read: %s", difference);
   json_decref(root), json_decref(identity);
   return status;
 }

@@ -40,6 +40,11 @@ tt_status tt_building_open(tt_building *building, const tt_build_options *option
 tt_status tt_building_was_finished(const tt_build_options *options, const tt_build_file *files,
                                    bool *finished);
 
+// Whether the inputs are still those that the build was begun with. TT_ERR_ARGUMENT, and the message says
+// what differs: they were changed while they were read, so nothing that was found counts.
+tt_status tt_building_check_inputs(const tt_building *building, const tt_build_options *options,
+                                   const tt_build_file *files);
+
 void tt_building_spill_name(const tt_building *building, int rank, uint32_t number, tt_spill_name *name);
 void tt_building_file(const tt_building *building, const char *name, char *path, size_t size);
 void tt_building_note(const tt_building *building, uint32_t shard, char *path, size_t size);

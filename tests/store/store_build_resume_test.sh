@@ -212,6 +212,27 @@ cp -r half anew && rm -r anew/building
 "$twotrack" store build one.smi --valid-fraction 0 --out anew >log 2>&1 || fail "begun anew: $(cat log)"
 [ "$(ls anew | tr '\n' ' ')" = 'manifest.json rejected.tsv shard-00000.h5 ' ] || fail "begun anew: $(ls anew)"
 
+# ---- an input that is changed while it is read -----------------------------------------------------------------
+
+start 1 changed
+until compgen -G 'changed/building/spill-*-000000' >/dev/null; do
+  sleep 0.01
+  kill -0 "$session" 2>/dev/null || { fail "no spill came: $(cat changed.log)"; break; }
+done
+reader=$(pgrep -s "$session" -f -- '--out changed' | tail -1)
+kill -STOP "$reader"
+[ -e changed/building/found.json ] && fail 'not stopped in the first pass'
+cp -p in-2.smi aside
+echo CCCCCCCC >>in-2.smi
+kill -CONT "$reader"
+wait "$session" && fail 'an input was changed while it was read, and nobody saw'
+grep -q 'an input was changed while it was read: input in-2.smi was .* bytes, changed at .*, is now .*begin anew' changed.log ||
+  fail "an input that is changed: $(cat changed.log)"
+[ -e changed ] && [ -n "$(ls -A changed)" ] && fail "an input that is changed: left is $(ls changed)"
+cp -p aside in-2.smi
+build 1 changed || fail "after an input was changed: $(cat changed.log)"
+same whole changed 'after an input was changed'
+
 # ---- two builds at once ----------------------------------------------------------------------------------------
 
 start 1 both
