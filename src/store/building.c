@@ -205,6 +205,8 @@ static void name_input(const char *path, char *name, size_t size) {
 // under a name that a user knows.
 static tt_status make_identity(const tt_build_options *o, const tt_build_file *files, json_t **identity) {
   const tt_chem_recipe *r = &o->recipe;
+  static const char *const kinds[] = {
+      [TT_INPUT_SMILES] = "SMILES", [TT_INPUT_SDF] = "SDF", [TT_INPUT_XYZ] = "XYZ", [TT_INPUT_LMDB] = "LMDB"};
   json_t *j = *identity = json_object();
   say(j, "the program", "%s", tt_version());
   say(j, "the form of DIR/building", "1, notes of %zu bytes", sizeof(tt_shard_note));
@@ -224,7 +226,7 @@ static tt_status make_identity(const tt_build_options *o, const tt_build_file *f
     if (stat(files[k].path, &s) != 0)
       return tt_fail(TT_ERR_IO, "cannot read %s: %s", files[k].path, strerror(errno));
     name_input(files[k].path, name, sizeof name);
-    say(j, name, "kind %d, %lld bytes, changed at %lld.%09ld", (int)files[k].kind, (long long)s.st_size,
+    say(j, name, "%s of %lld bytes, changed at %lld.%09ld", kinds[files[k].kind], (long long)s.st_size,
         (long long)s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
   }
   return j ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory: what the build is");

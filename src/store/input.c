@@ -36,6 +36,9 @@ tt_status tt_input_open(tt_input **input, const char *path, tt_input_kind kind) 
   *input = NULL;
   struct stat s;
   if (stat(path, &s) != 0) return tt_fail(TT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+  if (S_ISDIR(s.st_mode))
+    return tt_fail(TT_ERR_IO,
+                   "cannot read %s: not a file but a folder (of an LMDB database name its data.mdb)", path);
   if (!S_ISREG(s.st_mode))
     return tt_fail(TT_ERR_IO, "cannot read %s: not a file (each rank reads it for itself)", path);
   tt_input *in = calloc(1, sizeof *in);

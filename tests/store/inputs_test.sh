@@ -131,7 +131,7 @@ rejected odd 9 'parse: atom 1 has no x, y, z'
 head -c 20000 "$vectors/unimol.lmdb" >cut.lmdb
 refused 'cut.lmdb is cut short' cut.lmdb
 refused 'is no LMDB database' --lmdb odd.xyz
-refused 'not a file' --lmdb .
+refused 'not a file but a folder (of an LMDB database name its data.mdb)' --lmdb .
 
 # a record that is none
 LC_ALL=C sed 's/smi/sme/' "$vectors/unimol.lmdb" >damaged.lmdb

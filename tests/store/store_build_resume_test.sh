@@ -195,7 +195,7 @@ refused 'input in-3.smi was .*, is now not given' half in-1.smi in-2.smi in-4.sm
 refused 'the number of inputs was 5, is now 6' half "${inputs[@]}" one.smi "${options[@]}"
 cp -p in-2.smi aside
 echo CCCCCCCC >>in-2.smi
-refused 'input in-2.smi was .* bytes, changed at .*, is now .*or remove half/building to begin anew' half "${inputs[@]}" "${options[@]}"
+refused 'input in-2.smi was SMILES of .* bytes, changed at .*, is now .*or remove half/building to begin anew' half "${inputs[@]}" "${options[@]}"
 cp -p aside in-2.smi
 touch -d '1 hour ago' in-2.smi
 refused 'input in-2.smi was .* bytes, changed at' half "${inputs[@]}" "${options[@]}"
