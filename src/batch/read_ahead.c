@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "batch/lane_window.h"
 #include "batch/outlook.h"
@@ -142,6 +143,15 @@ static bool is_bad_chunk(tt_status status) {
   return status == TT_ERR_CORRUPT || status == TT_ERR_IO || status == TT_ERR_FORMAT;
 }
 
+// As much of the message as there is room for, in whole characters (UTF-8), for a log holds no parts of them.
+static void copy_reason(char *reason, size_t room) {
+  const char *message = tt_error_message();
+  size_t length = strlen(message);
+  if (length >= room)
+    for (length = room - 1; length > 0 && (message[length] & 0xc0) == 0x80;) length--;
+  snprintf(reason, room, "%.*s", (int)length, message);
+}
+
 // The window's chunk could not be read, for the reason that tt_error_message tells.
 static tt_status leave_out(tt_read_ahead *r, tt_lane_window *window, tt_status status,
                            tt_step_reading *reading) {
@@ -151,7 +161,7 @@ static tt_status leave_out(tt_read_ahead *r, tt_lane_window *window, tt_status s
         status, "%d chunks in a row of a lane cannot be read, so data.bad_chunks = \"skip\" does not help",
         TT_UNREADABLE_IN_A_ROW);
   tt_skip skip = {0};
-  snprintf(skip.reason, sizeof skip.reason, "%s", tt_error_message());
+  copy_reason(skip.reason, sizeof skip.reason);
   tt_window_cut(window, &skip.cut);
   let_go(r, window);
   size_t count = (size_t)reading->skipped + 1;

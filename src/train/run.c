@@ -166,11 +166,18 @@ static tt_status check_replicas(const run_state *r) {
   return tt_replicas_check(&t->mesh, t->parameters, t->weights, t->state.step);
 }
 
+// The molecules of the next update. Without them the run ends, but what it has computed is worth keeping.
+static tt_status next_batch(run_state *r, const tt_global_batch **batch) {
+  tt_status status = tt_loader_batch(r->loader, r->trainer.state.step, batch);
+  if (status != TT_OK) (void)tt_run_checkpoints_progress(&r->checkpoints, true);
+  return status;
+}
+
 static tt_status one_step(run_state *r) {
   const tt_train_config *k = &r->config->train;
   const tt_global_batch *batch;
   tt_update update;
-  TT_TRY(tt_loader_batch(r->loader, r->trainer.state.step, &batch));
+  TT_TRY(next_batch(r, &batch));
   if (batch->skipped) TT_TRY(tt_comm_agree(r->comm, tt_skipped_note(&r->trainer, r->store, batch, r->log)));
   TT_TRY(tt_trainer_update(&r->trainer, batch, &update));
   int64_t step = r->trainer.state.step;
@@ -285,8 +292,7 @@ static tt_status run_all(run_state *r) {
   if (leader(r)) fflush(stdout);
   bool done = r->trainer.state.step >= r->config->train.steps;
   tt_status status = done ? tt_trainer_evaluate(&r->trainer, r->valid, &r->last) : loop(r);
-  // what was computed before numbers or data failed is worth keeping
-  if (status == TT_ERR_NUMERIC || status == TT_ERR_DATA || status == TT_ERR_CORRUPT)
+  if (status == TT_ERR_NUMERIC) // as next_batch
     (void)tt_run_checkpoints_progress(&r->checkpoints, true);
   TT_TRY(status);
   if (leader(r)) print_summary(r);

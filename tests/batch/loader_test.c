@@ -38,6 +38,7 @@ static atomic_int pause_ms;            // of each read
 static atomic_int permits;             // as many reads may go on
 static atomic_bool unreadable[CHUNKS]; // chunks that give an error
 static tt_status failure = TT_ERR_CORRUPT;
+static char remark[701]; // in its message
 
 static void rest(int ms) {
   nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
@@ -47,7 +48,8 @@ static tt_status read_chunk(tt_store *s, tt_split split, uint64_t chunk, tt_chun
   int before = atomic_fetch_add(&reads, 1);
   rest(atomic_load(&pause_ms));
   while (atomic_load(&shut) || before >= atomic_load(&permits)) rest(1);
-  if (atomic_load(&unreadable[chunk])) return tt_fail(failure, "made-up error in chunk %d", (int)chunk);
+  if (atomic_load(&unreadable[chunk]))
+    return tt_fail(failure, "made-up error in chunk %d%s", (int)chunk, remark);
   tt_status status = tt_store_read_chunk(s, split, chunk, out);
   atomic_fetch_add(&ended, 1);
   return status;
@@ -67,6 +69,7 @@ static void clear_reader(void) {
   atomic_store(&permits, INT_MAX);
   for (int c = 0; c < CHUNKS; c++) atomic_store(&unreadable[c], false);
   failure = TT_ERR_CORRUPT;
+  remark[0] = 0;
 }
 
 static int set_up(void **state) {
@@ -429,6 +432,29 @@ static void the_rest_of_a_chunk_is_left_out(void **state) {
   tt_loader_free(loader);
 }
 
+// However long the path is and whatever it is written in, the reason is text.
+static void a_long_reason_is_cut_between_characters(void **state) {
+  (void)state;
+  tt_config config = configuration(2, TT_BAD_SKIP);
+  tt_lanes lanes = the_lanes(&config);
+  atomic_store(&unreadable[chunk_of(&lanes, 1, 0)], true);
+  for (int shift = 0; shift < 2; shift++) {
+    for (size_t k = 0; k < 700; k++) remark[k] = (k + (size_t)shift) % 2 ? '\xa9' : '\xc3'; // é
+    remark[0] = shift ? '.' : remark[0], remark[700] = 0;
+    tt_loader *loader = a_loader(&config, NULL);
+    const tt_global_batch *batch;
+    assert_int_equal(tt_loader_batch(loader, 0, &batch), TT_OK);
+    assert_int_equal(batch->skipped, 1);
+    const char *reason = batch->skips[0].reason;
+    assert_non_null(strstr(reason, "made-up error in chunk"));
+    int lead = 0, tail = 0;
+    for (const char *c = reason; *c; c++) lead += *c == '\xc3', tail += *c == '\xa9';
+    assert_int_equal(lead, tail);
+    assert_true(strlen(reason) >= sizeof batch->skips[0].reason - 2);
+    tt_loader_free(loader);
+  }
+}
+
 static void a_store_that_cannot_be_read_stops(void **state) {
   (void)state;
   tt_config config = configuration(2, TT_BAD_SKIP);
@@ -491,6 +517,7 @@ int main(void) {
       cmocka_unit_test_setup(a_chunk_that_cannot_be_read_stops_in_time, set_up),
       cmocka_unit_test_setup(a_chunk_that_cannot_be_read_is_left_out, set_up),
       cmocka_unit_test_setup(the_rest_of_a_chunk_is_left_out, set_up),
+      cmocka_unit_test_setup(a_long_reason_is_cut_between_characters, set_up),
       cmocka_unit_test_setup(a_store_that_cannot_be_read_stops, set_up),
       cmocka_unit_test_setup(waits_are_counted, set_up),
       cmocka_unit_test_setup(a_batch_stays_while_the_next_one_is_made, set_up),
