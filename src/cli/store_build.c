@@ -55,7 +55,7 @@ static const char help[] =
     "same\n"
     "command, on any number of ranks: what was finished is in DIR and DIR/building. To begin anew instead, "
     "remove "
-    "DIR/building.\n";
+    "DIR.\n";
 
 static int wrong(const char *format, const char *what) {
   fprintf(stderr, "twotrack store build: ");

@@ -266,8 +266,8 @@ static tt_status compare(const tt_building *b, const json_t *before, json_t *now
   return tt_fail(
       TT_ERR_ARGUMENT,
       "%s holds the beginnings of another build: %s; give that build's inputs and options to go on "
-      "with it, or remove %s to begin anew",
-      b->folder, difference, b->path);
+      "with it, or remove the folder to begin anew",
+      b->folder, difference);
 }
 
 // build.json; *root is NULL when there is none.
@@ -283,7 +283,7 @@ static tt_status read_build(const tt_building *b, json_t **root) {
   if (!*root || !json_is_object(json_object_get(*root, "build")) ||
       json_integer_value(json_object_get(*root, "attempt")) < 1) {
     json_decref(*root), *root = NULL;
-    return tt_fail(TT_ERR_CORRUPT, "%s is damaged; remove %s to begin the build anew", path, b->path);
+    return tt_fail(TT_ERR_CORRUPT, "%s is damaged; remove %s to begin the build anew", path, b->folder);
   }
   return TT_OK;
 }
@@ -299,6 +299,17 @@ static tt_status write_json(const tt_building *b, const char *name, json_t *root
   return status;
 }
 
+// A build writes build.json before its first shard: this one is of a store that has lost its manifest.
+static tt_status refuse_shard(void *context, const char *name) {
+  const tt_building *b = context;
+  uint32_t number;
+  if (!is_shard(name, &number)) return TT_OK;
+  return tt_fail(TT_ERR_ARGUMENT,
+                 "%s holds %s but neither a manifest nor an unfinished build: restore manifest.json from a "
+                 "copy, remove the folder, or name another with --out",
+                 b->folder, name);
+}
+
 static tt_status begin(tt_building *b) {
   char origin[PATH_MAX + 32];
   snprintf(origin, sizeof origin, "%s/origin.json", b->folder);
@@ -308,11 +319,11 @@ static tt_status begin(tt_building *b) {
         "%s holds an unfinished store that is made from other stores; finish it, remove the folder, or "
         "name another with --out",
         b->folder);
+  TT_TRY(visit_all(b->folder, refuse_shard, b));
   TT_TRY(tt_make_directories(b->path));
   // without build.json nothing here counts
   TT_TRY(remove_some(b->path, any_state, NULL));
-  TT_TRY(remove_some(b->folder, half_written, NULL));
-  return tt_building_clear_shards(b, NULL, 0);
+  return remove_some(b->folder, half_written, NULL);
 }
 
 static tt_status go_on(tt_building *b, const json_t *root, json_t *identity) {

@@ -195,7 +195,7 @@ refused 'input in-3.smi was .*, is now not given' half in-1.smi in-2.smi in-4.sm
 refused 'the number of inputs was 5, is now 6' half "${inputs[@]}" one.smi "${options[@]}"
 cp -p in-2.smi aside
 echo CCCCCCCC >>in-2.smi
-refused 'input in-2.smi was SMILES of .* bytes, changed at .*, is now .*or remove half/building to begin anew' half "${inputs[@]}" "${options[@]}"
+refused 'input in-2.smi was SMILES of .* bytes, changed at .*, is now .*or remove the folder to begin anew' half "${inputs[@]}" "${options[@]}"
 cp -p aside in-2.smi
 touch -d '1 hour ago' in-2.smi
 refused 'input in-2.smi was .* bytes, changed at' half "${inputs[@]}" "${options[@]}"
@@ -203,14 +203,14 @@ cp -p aside in-2.smi
 printf 'x' >half/building/build.json.kept
 cp half/building/build.json aside.json
 echo '{' >half/building/build.json
-refused 'build.json is damaged; remove half/building to begin the build anew' half "${inputs[@]}" "${options[@]}"
+refused 'build.json is damaged; remove half to begin the build anew' half "${inputs[@]}" "${options[@]}"
 cp aside.json half/building/build.json
 rm half/building/build.json.kept
 
-# begun anew as the message says
-cp -r half anew && rm -r anew/building
-"$twotrack" store build one.smi --valid-fraction 0 --out anew >log 2>&1 || fail "begun anew: $(cat log)"
-[ "$(ls anew | tr '\n' ' ')" = 'manifest.json rejected.tsv shard-00000.h5 ' ] || fail "begun anew: $(ls anew)"
+# shards that nobody knows the build of are somebody's: nothing is touched
+cp -r half lost && rm -r lost/building
+[ -n "$(ls lost)" ] || fail 'no shard of the unfinished build to lose'
+refused 'lost holds shard-.* but neither a manifest nor an unfinished build' lost one.smi --valid-fraction 0
 
 # ---- an input that is changed while it is read -----------------------------------------------------------------
 
