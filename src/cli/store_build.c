@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "store/build.h"
+#include "building/build.h"
 #include "train/identity.h"
 
 static const char help[] =

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "store/derive.h"
+#include "derive/derive.h"
 
 typedef struct {
   const char *command; // "merge", ...

@@ -15,7 +15,7 @@
 #include "batch/batch.h"
 #include "chem/rdkit.h"
 #include "core/philox.h"
-#include "store/input.h"
+#include "input/input.h"
 
 static const char *const smiles[] = {
     "C[C@H](N)C(=O)O",

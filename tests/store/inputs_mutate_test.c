@@ -14,9 +14,9 @@
 
 #include "core/file.h"
 #include "core/philox.h"
-#include "store/canonical.h"
-#include "store/unimol.h"
-#include "store/xyz.h"
+#include "input/canonical.h"
+#include "input/unimol.h"
+#include "input/xyz.h"
 
 static char path[] = "inputs-mutate-XXXXXX";
 

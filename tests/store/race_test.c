@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "core/philox.h"
-#include "store/race.h"
-#include "store/words.h"
+#include "derive/race.h"
+#include "derive/words.h"
 
 static tt_comm comm;
 

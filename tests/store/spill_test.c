@@ -16,9 +16,9 @@
 #include "core/crc32c.h"
 #include "core/file.h"
 #include "core/philox.h"
-#include "store/blocks.h"
-#include "store/note.h"
-#include "store/spill.h"
+#include "building/blocks.h"
+#include "building/note.h"
+#include "building/spill.h"
 
 enum { FILES = 7, ENTRIES = 2000, REJECTS = 300, BLOCKS = 40, TAG = 77 };
 
