@@ -64,9 +64,10 @@ typedef struct {
 
 // Collective. Complete on rank 0: *summary. Errors are printed (once, tt_comm_agree); in the second pass, a
 // rank that fails ends the job. Unless nothing was achieved yet, all that is finished stays for the next
-// start. TT_ERR_ARGUMENT (folder holds a store, or the beginnings of another build), TT_ERR_IO (also: another
-// job builds there), TT_ERR_DATA (no molecule to train on is left; the folder is cleared),
-// TT_ERR_UNSUPPORTED (no RDKit), TT_ERR_MEMORY, TT_ERR_CORRUPT (DIR/building is damaged).
+// start. TT_ERR_ARGUMENT (folder holds a store, or the beginnings of another build; an input was changed
+// while it was read), TT_ERR_IO (also: another job builds there), TT_ERR_DATA (no molecule to train on is
+// left; the folder is cleared), TT_ERR_UNSUPPORTED (no RDKit), TT_ERR_MEMORY, TT_ERR_CORRUPT (DIR/building is
+// damaged).
 tt_status tt_store_build(const tt_comm *comm, const tt_build_options *options, tt_build_summary *summary);
 
 #endif

@@ -264,7 +264,9 @@ static tt_status end_pass(tt_build *b, const tt_spill_name *names, size_t count)
   if (status != TT_ERR_ARGUMENT) return tt_build_can_go_on(status);
   char message[1024];
   snprintf(message, sizeof message, "%s", tt_error_message());
-  TT_TRY(tt_building_remove(&b->building)); // found in one version or the other, who knows
+  // found in one version or the other, who knows; shards are there where a spill of theirs was lost
+  TT_TRY(tt_building_clear_shards(&b->building, NULL, 0));
+  TT_TRY(tt_building_remove(&b->building));
   return tt_fail(
       status, "%s; what was found was removed: begin anew when nothing changes the inputs any more", message);
 }

@@ -20,11 +20,11 @@ typedef enum {
 typedef struct {
   uint64_t
       number; // from 1: SMILES: line of the file; else record of the file, in an LMDB by the order of keys
-  const char *text;   // SMILES: the SMILES alone; SDF, XYZ: the record with its line feeds; LMDB: the value.
-                      // Valid until the next call
-  size_t length;      // cut at 2 MiB, far more than any molecule that can be used
-  const char *name;   // what to call it in a list: the SMILES, an SDF record's first line, an XYZ frame's
-                      // comment, the key; not terminated
+  const char *text; // SMILES: the SMILES alone; SDF, XYZ: the record with its line feeds; LMDB: the value.
+                    // Valid until the next call
+  size_t length;    // at most 2 MiB, far more than any molecule that can be used; of more, lines are missing
+  const char *name; // what to call it in a list: the SMILES, an SDF record's first line, an XYZ frame's
+                    // comment, the key; not terminated
   size_t name_length; // at most 200
 } tt_input_record;
 
