@@ -192,11 +192,12 @@ class Load:
 
     @staticmethod
     def others_so_far():
-        """CPU seconds of this machine since its start, less those of the commands that were run here."""
+        """CPU seconds of this machine since its start, less those of this program and the commands that it ran."""
         with open("/proc/stat", encoding="ascii") as file:
             ticks = [int(x) for x in file.readline().split()[1:9]]
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK") - used.ru_utime - used.ru_stime  # 3, 4: idle
+        usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        ours = sum(used.ru_utime + used.ru_stime for used in usage)
+        return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK") - ours  # 3, 4: idle
 
     def text(self):
         cores = os.cpu_count()

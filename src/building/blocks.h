@@ -1,6 +1,6 @@
 // Which blocks of the input have been dealt with: a bit each.
-#ifndef TT_STORE_BLOCKS_H
-#define TT_STORE_BLOCKS_H
+#ifndef TT_BUILDING_BLOCKS_H
+#define TT_BUILDING_BLOCKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -18,8 +18,8 @@
 // 256 records.
 //
 // A record that cannot be used is listed in DIR/rejected.tsv and does not stop the build.
-#ifndef TT_STORE_BUILD_H
-#define TT_STORE_BUILD_H
+#ifndef TT_BUILDING_BUILD_H
+#define TT_BUILDING_BUILD_H
 
 #include <stdint.h>
 

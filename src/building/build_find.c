@@ -1,7 +1,7 @@
 // The first pass: records of the inputs to spills.
 //
 // Every rank reads all text, which is cheap, and works on its share of the blocks. What is in spills already
-// is passed over. Nobody waits for anybody before the end.
+// is passed over. Nobody waits for anybody before the end, but for a rank that fails the others stop early.
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,6 +27,7 @@ typedef struct {
   double last_spill;
   int64_t total, before, passed; // bytes: of all files, of the files before this one, passed over
   uint64_t read;                 // by this rank
+  bool called_off;               // another rank has failed
 } finding;
 
 // ---- spills that are there
@@ -189,7 +190,7 @@ static tt_status read_blocks(finding *f, uint32_t file, tt_input *input) {
   const tt_spill_content *c = &f->content;
   uint64_t skip = 0, skip_done = 0, left = file; // not every file's first block goes to rank 0
   bool end = false;
-  for (uint64_t block = 0; !end; block++) {
+  for (uint64_t block = 0; !end && !f->called_off; block++) {
     bool done = tt_blocks_has(&f->done, file, block);
     if (done || left++ % (uint64_t)comm->size != (uint64_t)comm->rank) {
       skip++, skip_done += done;
@@ -202,6 +203,7 @@ static tt_status read_blocks(finding *f, uint32_t file, tt_input *input) {
         tt_now() - f->last_spill > SPILL_SECONDS)
       TT_TRY(spill(f));
     if (comm->rank == 0) show(f, f->before + tt_input_position(input));
+    f->called_off = tt_comm_is_called_off(comm);
   }
   return TT_OK;
 }
@@ -212,7 +214,7 @@ static tt_status read_inputs(finding *f) {
     struct stat s;
     if (stat(b->files[k].path, &s) == 0) f->total += s.st_size;
   }
-  for (int k = 0; k < b->options->file_count; k++) {
+  for (int k = 0; k < b->options->file_count && !f->called_off; k++) {
     tt_input *input;
     TT_TRY(tt_input_open(&input, b->files[k].path, b->files[k].kind));
     tt_status status = read_blocks(f, (uint32_t)k, input);
@@ -284,6 +286,7 @@ tt_status tt_build_find(tt_build *b) {
     tt_entry_list *list = &f.content.entries;
     status = tt_reserve(&list->bytes, &list->capacity, b->options->spill_bytes, 1, "the molecules found");
     if (status == TT_OK) status = read_inputs(&f);
+    if (status != TT_OK) tt_comm_call_off(b->comm);
     tt_progress_clear();
     status = tt_comm_agree(b->comm, status);
     if (status == TT_OK) status = add_new_names(&f, &names, &count);

@@ -1,6 +1,6 @@
 // The parts of a build, in the order in which they run (build.h). Inside the store room.
-#ifndef TT_STORE_BUILD_PARTS_H
-#define TT_STORE_BUILD_PARTS_H
+#ifndef TT_BUILDING_BUILD_PARTS_H
+#define TT_BUILDING_BUILD_PARTS_H
 
 #include "building/build.h"
 #include "building/building.h"

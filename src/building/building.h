@@ -5,8 +5,8 @@
 //   spill-AAAA-RRRRR-NNNNNN    what rank R found, begun for the A-th time (spill.h)
 //   found.json                 the first pass is over: which spills hold what it found
 //   shard-NNNNN.note           shard N is finished (note.h)
-#ifndef TT_STORE_BUILDING_H
-#define TT_STORE_BUILDING_H
+#ifndef TT_BUILDING_BUILDING_H
+#define TT_BUILDING_BUILDING_H
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 // What the first pass of a build finds and the second one works from: usable molecules by their canonical
 // SMILES.
-#ifndef TT_STORE_ENTRIES_H
-#define TT_STORE_ENTRIES_H
+#ifndef TT_BUILDING_ENTRIES_H
+#define TT_BUILDING_ENTRIES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // The note of a finished shard, written after it: what the manifest and the summary will say of it. A shard
 // with a note is never made again.
-#ifndef TT_STORE_NOTE_H
-#define TT_STORE_NOTE_H
+#ifndef TT_BUILDING_NOTE_H
+#define TT_BUILDING_NOTE_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 // The records of the input that a build could not use, and why.
-#ifndef TT_STORE_REJECTS_H
-#define TT_STORE_REJECTS_H
+#ifndef TT_BUILDING_REJECTS_H
+#define TT_BUILDING_REJECTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
 // The file: a header of 96 bytes; segments of entries, about 64 KiB each, those of the training split first,
 // in the order of tt_entries_sort; an index of 24 bytes a segment (first key, place, size, CRC-32C); the
 // blocks; the rejects of the blocks, by file and record. In the byte order of the machine.
-#ifndef TT_STORE_SPILL_H
-#define TT_STORE_SPILL_H
+#ifndef TT_BUILDING_SPILL_H
+#define TT_BUILDING_SPILL_H
 
 #include <stdint.h>
 

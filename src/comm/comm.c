@@ -267,6 +267,25 @@ tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int r
   return TT_OK;
 }
 
+enum { CALL_OFF_TAG = 7 }; // no other message of this room has it
+
+void tt_comm_call_off(const tt_comm *comm) {
+  for (int r = 0; r < comm->size; r++) {
+    if (r == comm->rank) continue;
+    MPI_Request request; // an empty message is on its way at once, whether or not anybody looks for it
+    TT_MPI(comm, MPI_Isend(NULL, 0, MPI_BYTE, r, CALL_OFF_TAG, comm->mpi, &request));
+    TT_MPI(comm, MPI_Request_free(&request));
+  }
+}
+
+bool tt_comm_is_called_off(const tt_comm *comm) {
+  int there = 0;
+  MPI_Status from;
+  TT_MPI(comm, MPI_Iprobe(MPI_ANY_SOURCE, CALL_OFF_TAG, comm->mpi, &there, &from));
+  if (there) TT_MPI(comm, MPI_Recv(NULL, 0, MPI_BYTE, from.MPI_SOURCE, CALL_OFF_TAG, comm->mpi, &from));
+  return there;
+}
+
 tt_status tt_comm_barrier(const tt_comm *comm) {
   TT_MPI(comm, MPI_Barrier(comm->mpi));
   return TT_OK;

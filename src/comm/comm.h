@@ -3,6 +3,7 @@
 #define TT_COMM_COMM_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,13 @@ tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 
 // The same without a line on stderr: for what is no failure of the job, or not yet.
 tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status);
+
+// For long work without collectives that ends in a tt_comm_agree: a rank that failed tells the others, which
+// need not finish theirs, and does not wait. It is to be followed by that agreement, on its failure.
+void tt_comm_call_off(const tt_comm *comm);
+
+// Whether another rank has. Takes microseconds.
+bool tt_comm_is_called_off(const tt_comm *comm);
 
 // From now on `told` is called with every error that this process prints, after it was printed; NULL: no
 // more. Not with a failed MPI call: it is the network's, or follows from the end of another rank.

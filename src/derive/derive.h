@@ -9,8 +9,8 @@
 // merge nothing, split 8 bytes; sample 16 bytes while it chooses (the ranks have whole scaffolds, so that the
 // one with the molecules without a ring has those besides), then 8 bytes a chosen one, twice that while these
 // are sent to the ranks that make their shards. (884 million molecules, 8 ranks: 1.8 GB for 'sample'.)
-#ifndef TT_STORE_DERIVE_H
-#define TT_STORE_DERIVE_H
+#ifndef TT_DERIVE_DERIVE_H
+#define TT_DERIVE_DERIVE_H
 
 #include "derive/race.h"
 #include "derive/rewrite.h"

@@ -1,7 +1,7 @@
 // Molecules copied into memory of their own, until the shard that they are for is written; and records of one
 // molecule from several stores made into one.
-#ifndef TT_STORE_KEEP_H
-#define TT_STORE_KEEP_H
+#ifndef TT_DERIVE_KEEP_H
+#define TT_DERIVE_KEEP_H
 
 #include <stddef.h>
 #include <stdint.h>

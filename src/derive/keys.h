@@ -4,8 +4,8 @@
 // A split of a store as built is a run: its keys ascend from shard to shard and within a shard. The runs are
 // merged while they are read. Memory on a rank: 4 KiB a run and 20 bytes a shard, whatever the number of
 // molecules.
-#ifndef TT_STORE_KEYS_H
-#define TT_STORE_KEYS_H
+#ifndef TT_DERIVE_KEYS_H
+#define TT_DERIVE_KEYS_H
 
 #include <stdint.h>
 

@@ -12,8 +12,8 @@
 // Times are in logarithms, log(e_1 + ... + e_k) - P_i / T with exponential e: the softmax's denominator is
 // the same for all, and no temperature overflows. Molecules without a ring share scaffold 0, which is one
 // like any other.
-#ifndef TT_STORE_RACE_H
-#define TT_STORE_RACE_H
+#ifndef TT_DERIVE_RACE_H
+#define TT_DERIVE_RACE_H
 
 #include <stdint.h>
 

@@ -8,8 +8,8 @@
 // open store takes), whatever the number of molecules.
 //
 // A rank makes neighbouring shards, tt_rewrite_rank says which: a caller may hold what concerns their keys.
-#ifndef TT_STORE_REWRITE_H
-#define TT_STORE_REWRITE_H
+#ifndef TT_DERIVE_REWRITE_H
+#define TT_DERIVE_REWRITE_H
 
 #include <stdint.h>
 

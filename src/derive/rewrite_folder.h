@@ -1,6 +1,6 @@
 // The folder that a rewrite writes into. One rank uses it.
-#ifndef TT_STORE_REWRITE_FOLDER_H
-#define TT_STORE_REWRITE_FOLDER_H
+#ifndef TT_DERIVE_REWRITE_FOLDER_H
+#define TT_DERIVE_REWRITE_FOLDER_H
 
 #include "core/status.h"
 #include "store/claim.h"

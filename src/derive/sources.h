@@ -1,6 +1,6 @@
 // Inside merge, split and sample: the stores that they read.
-#ifndef TT_STORE_SOURCES_H
-#define TT_STORE_SOURCES_H
+#ifndef TT_DERIVE_SOURCES_H
+#define TT_DERIVE_SOURCES_H
 
 #include <jansson.h>
 

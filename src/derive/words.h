@@ -1,7 +1,7 @@
 // Large tables of 64-bit words: sorting in place, the n-th smallest of values that are spread over the ranks,
 // and sending each item to the rank that it belongs to.
-#ifndef TT_STORE_WORDS_H
-#define TT_STORE_WORDS_H
+#ifndef TT_DERIVE_WORDS_H
+#define TT_DERIVE_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

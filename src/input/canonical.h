@@ -1,7 +1,7 @@
 // From a record of an input file to what a build keeps of it: the canonical SMILES, which says which molecule
 // it is, and the geometries that the record brings along.
-#ifndef TT_STORE_CANONICAL_H
-#define TT_STORE_CANONICAL_H
+#ifndef TT_INPUT_CANONICAL_H
+#define TT_INPUT_CANONICAL_H
 
 #include <stdint.h>
 

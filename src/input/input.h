@@ -1,7 +1,7 @@
 // Reads molecules' records, one at a time: from a SMILES or SDF file, plain or gzipped, or from an LMDB
 // database.
-#ifndef TT_STORE_INPUT_H
-#define TT_STORE_INPUT_H
+#ifndef TT_INPUT_INPUT_H
+#define TT_INPUT_INPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 // whatever a page says; this reader reads pages as it needs them and checks each place before it goes there,
 // so a damaged or cut file is an error and never a crash. It takes no locks: the file must not change
 // meanwhile. Memory: a page for each level of the tree, and one value.
-#ifndef TT_STORE_LMDB_H
-#define TT_STORE_LMDB_H
+#ifndef TT_INPUT_LMDB_H
+#define TT_INPUT_LMDB_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 // A record of the LMDB files that Uni-Mol and Uni-Mol2 publish and read: a pickled dict with "smi" (text),
 // "atoms" (symbols) and "coordinates" (one array or list of rows of 3, or several); other entries are
 // ignored. The pickle is read, never run.
-#ifndef TT_STORE_UNIMOL_H
-#define TT_STORE_UNIMOL_H
+#ifndef TT_INPUT_UNIMOL_H
+#define TT_INPUT_UNIMOL_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 // A frame of an XYZ file: the number of atoms, a comment, and a line an atom: symbol (or atomic number), x,
 // y, z in Angstrom; more columns are ignored. The comment may say charge=-1; one of "extended XYZ" must have
 // these columns first and no periodic cell.
-#ifndef TT_STORE_XYZ_H
-#define TT_STORE_XYZ_H
+#ifndef TT_INPUT_XYZ_H
+#define TT_INPUT_XYZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -287,6 +287,24 @@ static tt_status agree_and_listen(tt_status status, char *printed, size_t size) 
   return status;
 }
 
+// The others hear of it while they work; were it not so, this would never end.
+static void calls_off(void **state) {
+  (void)state;
+  char printed[4096];
+  int last = comm.size - 1;
+  tt_status mine = TT_OK;
+  assert_false(tt_comm_is_called_off(&comm));
+  assert_int_equal(tt_comm_barrier(&comm), TT_OK);
+  if (comm.rank == last) {
+    mine = tt_fail(TT_ERR_IO, "no disk");
+    tt_comm_call_off(&comm);
+  } else {
+    while (!tt_comm_is_called_off(&comm))
+      ;
+  }
+  assert_int_equal(agree_and_listen(mine, printed, sizeof printed), TT_ERR_IO);
+}
+
 static void agrees(void **state) {
   (void)state;
   char printed[4096];
@@ -339,6 +357,7 @@ int main(void) {
       cmocka_unit_test(broadcasts),
       cmocka_unit_test(reduces_in_the_order_of_the_tree),
       cmocka_unit_test(agrees),
+      cmocka_unit_test(calls_off),
       cmocka_unit_test(exchanges_nothing),
       cmocka_unit_test(counts_what_it_sends),
       cmocka_unit_test(leaves_ompio_out),
