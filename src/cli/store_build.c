@@ -93,8 +93,8 @@ static bool ends_with(const char *text, size_t length, const char *end) {
 
 static tt_input_kind kind_by_name(const char *path) {
   size_t length = strlen(path);
-  if (ends_with(path, length, ".lmdb") || ends_with(path, length, ".mdb")) return TT_INPUT_LMDB;
   if (ends_with(path, length, ".gz")) length -= 3;
+  if (ends_with(path, length, ".lmdb") || ends_with(path, length, ".mdb")) return TT_INPUT_LMDB;
   if (ends_with(path, length, ".xyz")) return TT_INPUT_XYZ;
   return ends_with(path, length, ".sdf") || ends_with(path, length, ".sd") ? TT_INPUT_SDF : TT_INPUT_SMILES;
 }

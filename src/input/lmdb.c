@@ -107,8 +107,11 @@ static tt_status read_metas(tt_lmdb *l, uint64_t size) {
   if (size < sizeof page) return tt_fail(TT_ERR_FORMAT, "%s is no LMDB database: it is too short", l->path);
   TT_TRY(read_at(l, 0, 0, page, sizeof page));
   if (!take_meta(l, page) || !sane_page_size(l->page_bytes))
-    return tt_fail(TT_ERR_FORMAT, "%s is no LMDB database of data format 1 (of a folder, name its data.mdb)",
-                   l->path);
+    return tt_fail(
+        TT_ERR_FORMAT,
+        "%s is no LMDB database of data format 1 (of a folder, name its data.mdb; unpack one that is "
+        "compressed)",
+        l->path);
   uint64_t page_bytes = l->page_bytes;
   if (size < 2 * page_bytes) return damaged(l, 1, "lies behind the end of the file");
   TT_TRY(read_at(l, 1, 0, page, sizeof page));

@@ -132,6 +132,8 @@ head -c 20000 "$vectors/unimol.lmdb" >cut.lmdb
 refused 'cut.lmdb is cut short' cut.lmdb
 refused 'is no LMDB database' --lmdb odd.xyz
 refused 'not a file but a folder (of an LMDB database name its data.mdb)' --lmdb .
+printf '%02000d' 0 | gzip -n >packed.lmdb.gz
+refused 'packed.lmdb.gz is no LMDB database' packed.lmdb.gz
 
 # a record that is none
 LC_ALL=C sed 's/smi/sme/' "$vectors/unimol.lmdb" >damaged.lmdb

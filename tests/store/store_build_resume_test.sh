@@ -18,9 +18,9 @@ fail() {
 printf 'C\n' >one.smi
 "$twotrack" store build one.smi --out probe >log 2>&1 || { grep -q 'has no RDKit' log && exit 77; }
 
-# 400 molecules; many more records, some of which cannot be used, in six files, so that both passes take a while
-heads=(C CC CCC OCC NCC FCC ClCC CSC COC C=C C#C 'CC(C)' 'CC(=O)' 'N#CC' 'OC(=O)' 'NC(=O)' 'C1CC1' 'c1ccccc1' 'c1ccncc1' 'C1CCNC1')
-tails=(O N C F Cl S OC NC CO 'C(C)C' 'C=O' 'C#N' 'C(=O)O' 'C(=O)N' 'C(F)F' 'CCO' 'CCN' 'C1CC1' 'c1ccccc1' 'c1ccco1')
+# 144 molecules; many more records, some of which cannot be used, in six files, so that both passes take a while
+heads=(C CC OCC NCC FCC COC C=C 'CC(C)' 'CC(=O)' 'N#CC' 'C1CC1' 'c1ccccc1')
+tails=(O N C F Cl S OC NC 'C=O' 'C#N' 'C(F)F' 'c1ccco1')
 for a in "${heads[@]}"; do for b in "${tails[@]}"; do echo "$a$b"; done; done >base.smi
 for k in 1 2 3 4; do
   { cat base.smi; echo 'C1CC'; tac base.smi; echo "hello $k"; echo; echo '# nothing'; cat base.smi base.smi base.smi; } >"in-$k.smi"
@@ -74,7 +74,7 @@ some_ranks() { ranks=${rank_counts[RANDOM % ${#rank_counts[@]}]}; }
 build 1 whole || fail "the undisturbed build: $(cat whole.log)"
 [ -e whole/building ] && fail 'DIR/building stayed'
 "$twotrack" store verify whole >log 2>&1 || fail "the undisturbed store: $(cat log)"
-grep -q 'read 8308 records: .*8 cannot be used' whole.log || fail "the undisturbed build: $(cat whole.log)"
+grep -q 'read 3188 records: .*8 cannot be used' whole.log || fail "the undisturbed build: $(cat whole.log)"
 options[7]=100 # all in one spill a rank
 build 1 unspilled || fail "without spills: $(cat unspilled.log)"
 same whole unspilled 'another size of spills'
@@ -142,7 +142,7 @@ touch kept/shard-00023.h5 kept/shard-00099.h5 kept/shard-00006.h5.tmp.1 kept/bui
 build 1 kept || fail "going on: $(cat kept.log)"
 same whole kept 'shards that are cut short, or without a note'
 [ "$first" = "$(stat -c %i kept/shard-00003.h5)" ] || fail 'a finished shard was made again'
-grep -q "8308 records and $((${#notes[@]} - 2)) shards were there" kept.log || fail "what was there: $(cat kept.log)"
+grep -q "3188 records and $((${#notes[@]} - 2)) shards were there" kept.log || fail "what was there: $(cat kept.log)"
 
 # a spill with a flipped bit is found, and its records are read again; the same for what lists them, and for a note
 for place in 40 300 5000 end; do
