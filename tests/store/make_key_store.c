@@ -2,7 +2,8 @@
 // it, of the made-up molecules number FROM ... TO - 1; every VALID-th is for validation (0: none). KIND:
 // "other" gives them other coordinates but for their first conformer; "twins" gives odd numbers the key of
 // the number before; "doubles" makes them the very same; "crowd" gives number 0 the conformers 0 ... 39,999,
-// "throng" the conformers 20,000 ... 69,999; "hydrogens" and "seeded" say so in the store. SHARDS of the training split.
+// "throng" the conformers 20,000 ... 69,999; "hydrogens" and "seeded" say so in the store. SHARDS of the
+// training split.
 #include "core/file.h"
 #include "store/plan.h"
 #include "synthetic.h"
@@ -30,6 +31,7 @@ static uint64_t scaffold_of(uint64_t number) {
 static void crowd(tt_molecule *m, uint32_t first, uint32_t end) {
   float *xyz = synthetic_alloc((end - first) * 12);
   for (uint32_t c = first; c < end; c++) xyz[3 * (c - first)] = (float)c;
+  free((void *)(uintptr_t)m->coordinates);
   m->coordinates = xyz, m->conformers = end - first;
 }
 
@@ -40,7 +42,11 @@ static item make(uint64_t number, uint64_t valid, const char *kind) {
   tt_molecule *m = &it.molecule;
   m->scaffold = scaffold_of(number);
   m->smiles_length = (uint32_t)strlen(m->smiles); // none is empty
-  if (strcmp(kind, "twins") == 0 && number % 2) m->key = synthetic_molecule(SEED, number - 1, false).key;
+  if (strcmp(kind, "twins") == 0 && number % 2) {
+    tt_molecule before = synthetic_molecule(SEED, number - 1, false);
+    m->key = before.key;
+    synthetic_release(&before);
+  }
   if (strcmp(kind, "other") == 0)
     for (uint32_t k = m->atoms * 3; k < m->conformers * m->atoms * 3; k++)
       ((float *)(uintptr_t)m->coordinates)[k] += 1;
@@ -55,14 +61,16 @@ static tt_status write_store(const char *folder, const tt_store_info *info, cons
   tt_shard_entry *entries = synthetic_alloc(tt_plan_shards(plan) * sizeof *entries);
   tt_molecule *shard = synthetic_alloc(count * sizeof *shard);
   uint64_t next = 0;
-  for (uint32_t s = 0; s < tt_plan_shards(plan); s++) {
+  tt_status status = TT_OK;
+  for (uint32_t s = 0; status == TT_OK && s < tt_plan_shards(plan); s++) {
     uint64_t n = 0;
     for (; next < count && tt_plan_shard_in(plan, items[next].split, items[next].molecule.key) == s; next++)
       shard[n++] = items[next].molecule;
-    tt_status status = tt_shard_write(folder, s, tt_plan_split_of(plan, s), info, shard, n, &entries[s]);
-    if (status != TT_OK) return status;
+    status = tt_shard_write(folder, s, tt_plan_split_of(plan, s), info, shard, n, &entries[s]);
   }
-  return tt_manifest_write(folder, info, entries, tt_plan_shards(plan));
+  if (status == TT_OK) status = tt_manifest_write(folder, info, entries, tt_plan_shards(plan));
+  free(entries), free(shard);
+  return status;
 }
 
 int main(int argc, char **argv) {
@@ -79,8 +87,10 @@ int main(int argc, char **argv) {
   snprintf(info.recipe, sizeof info.recipe, "random graphs for tests");
   tt_shard_plan plan = tt_shard_plan_make(count, (double)validation / (double)count,
                                           argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 0);
-  if (tt_make_directories(argv[1]) == TT_OK && write_store(argv[1], &info, &plan, items, count) == TT_OK)
-    return 0;
-  fprintf(stderr, "make_key_store: %s\n", tt_error_message());
-  return 1;
+  tt_status status = tt_make_directories(argv[1]);
+  if (status == TT_OK) status = write_store(argv[1], &info, &plan, items, count);
+  if (status != TT_OK) fprintf(stderr, "make_key_store: %s\n", tt_error_message());
+  for (uint64_t k = 0; k < count; k++) synthetic_release(&items[k].molecule);
+  free(items);
+  return status != TT_OK;
 }

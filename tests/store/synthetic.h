@@ -56,13 +56,14 @@ static inline tt_molecule *synthetic_molecules(uint64_t seed, uint64_t count, bo
   return m;
 }
 
+static inline void synthetic_release(const tt_molecule *m) {
+  free((void *)(uintptr_t)m->atom_features), free((void *)(uintptr_t)m->bond_features);
+  free((void *)(uintptr_t)m->bond_atoms), free((void *)(uintptr_t)m->coordinates);
+  free((void *)(uintptr_t)m->coordinates_2d), free((void *)(uintptr_t)m->smiles);
+}
+
 static inline void synthetic_free(tt_molecule *molecules, uint64_t count) {
-  for (uint64_t k = 0; k < count; k++) {
-    tt_molecule *m = &molecules[k];
-    free((void *)(uintptr_t)m->atom_features), free((void *)(uintptr_t)m->bond_features);
-    free((void *)(uintptr_t)m->bond_atoms), free((void *)(uintptr_t)m->coordinates);
-    free((void *)(uintptr_t)m->coordinates_2d), free((void *)(uintptr_t)m->smiles);
-  }
+  for (uint64_t k = 0; k < count; k++) synthetic_release(&molecules[k]);
   free(molecules);
 }
 
