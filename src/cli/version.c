@@ -3,6 +3,7 @@
 
 #include "chem/rdkit.h"
 #include "cli/cli.h"
+#include "cli/libraries.h"
 #include "core/version.h"
 #include "train/hardware.h"
 
@@ -15,6 +16,7 @@ int tt_cli_version(void) {
   printf("  %-17s %s\n", "rdkit",
          tt_chem_toolkit() ? tt_chem_toolkit() : "not in this build (no 'store build')");
   printf("  %-17s %s\n", "jansson", JANSSON_VERSION);
+  printf("  %-17s %s\n", "cminpack", TT_CMINPACK_VERSION);
   json_decref(hardware);
   return 0;
 }
