@@ -15,11 +15,15 @@ void tt_axis_range(tt_axis *axis, double low, double high, double margin) {
 }
 
 double tt_axis_at(const tt_axis *axis, double value) {
+  if (axis->linear)
+    return axis->start + (axis->end - axis->start) * (value - axis->low) / (axis->high - axis->low);
   return axis->start + (axis->end - axis->start) * log(value / axis->low) / log(axis->high / axis->low);
 }
 
 static bool inside(const tt_axis *axis, double value) {
-  return value >= axis->low * (1 - 1e-9) && value <= axis->high * (1 + 1e-9);
+  double low = 1e-9 * axis->low, high = 1e-9 * axis->high; // what rounding may do
+  if (axis->linear) low = high = 1e-9 * (axis->high - axis->low);
+  return value >= axis->low - low && value <= axis->high + high;
 }
 
 static void power_of_ten(char *label, size_t size, int mantissa, int exponent) {
@@ -32,11 +36,12 @@ static void power_of_ten(char *label, size_t size, int mantissa, int exponent) {
   snprintf(label + used, size - used, "%s", digits[e % 10]);
 }
 
-// "0.25", "12", "20,000": `decimals` after the point, thousands apart.
+// "0.25", "−12", "20,000": `decimals` after the point, thousands apart.
 static void plain(char *label, size_t size, double value, int decimals) {
   char digits[32];
-  snprintf(digits, sizeof digits, "%.*f", decimals, value);
+  snprintf(digits, sizeof digits, "%.*f", decimals, fabs(value));
   size_t whole = strcspn(digits, "."), used = 0;
+  if (value < 0) used = (size_t)snprintf(label, size, "−");
   for (size_t i = 0; digits[i] && used + 2 < size; i++) {
     if (i && i < whole && (whole - i) % 3 == 0) label[used++] = ',';
     label[used++] = digits[i];
@@ -81,7 +86,7 @@ static int step_ticks(const tt_axis *axis, int labels, tt_tick *ticks) {
       count = 0; // minor steps are round too
   int decimals = (int)fmax(0, -floor(log10(step) + 1e-9));
   for (long i = lround(ceil(axis->low / step * parts - 1e-9)); count < TT_TICKS; i++) {
-    double value = (double)i * step / parts;
+    double value = (double)i * step / parts; // 0 is exactly 0
     if (!inside(axis, value)) break;
     tt_tick *tick = &ticks[count++];
     *tick = (tt_tick){.value = value};
@@ -96,8 +101,8 @@ int tt_axis_ticks(const tt_axis *axis, double room, tt_tick *ticks) {
     const char *digits;
     double gap;
   } candidates[] = {{"1", 1}, {"125", 0.301}, {"13", 0.477}};
-  double decade = fabs(axis->end - axis->start) / log10(axis->high / axis->low);
-  for (int i = 0; i < 3; i++) {
+  double decade = axis->linear ? 0 : fabs(axis->end - axis->start) / log10(axis->high / axis->low);
+  for (int i = 0; i < 3 && !axis->linear; i++) {
     int labelled, count = decade_ticks(axis, candidates[i].digits, ticks, &labelled);
     if (labelled < 3 || (i > 0 && candidates[i].gap * decade < room)) continue;
     // a very long axis: every second, third, ... power of ten keeps its number

@@ -116,6 +116,23 @@ void tt_canvas_line(tt_canvas *c, const tt_point *points, size_t count, double w
   cairo_stroke(c->cairo);
 }
 
+void tt_canvas_area(tt_canvas *c, const tt_point *points, size_t count, tt_color color) {
+  if (count < 3) return;
+  if (c->svg) {
+    fputs("<polygon", c->svg);
+    svg_color(c->svg, "fill", color);
+    fputs(" points=\"", c->svg);
+    for (size_t i = 0; i < count; i++) fprintf(c->svg, "%s%.2f,%.2f", i ? " " : "", points[i].x, points[i].y);
+    fputs("\"/>\n", c->svg);
+    return;
+  }
+  cairo_move_to(c->cairo, points[0].x, points[0].y);
+  for (size_t i = 1; i < count; i++) cairo_line_to(c->cairo, points[i].x, points[i].y);
+  cairo_close_path(c->cairo);
+  set_color(c, color);
+  cairo_fill(c->cairo);
+}
+
 void tt_canvas_disc(tt_canvas *c, tt_point centre, double radius, tt_color color) {
   const double rim = 0.8;
   if (c->svg) {

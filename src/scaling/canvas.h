@@ -41,6 +41,9 @@ tt_status tt_canvas_create(tt_canvas **canvas, const char *path, double width, d
 void tt_canvas_line(tt_canvas *canvas, const tt_point *points, size_t count, double width, tt_color color,
                     const double dash[2]); // dash: lengths of stroke and gap, or NULL
 
+// What a closed line round `points` holds.
+void tt_canvas_area(tt_canvas *canvas, const tt_point *points, size_t count, tt_color color);
+
 // A disc with a thin white rim, so that it stands out from lines below it.
 void tt_canvas_disc(tt_canvas *canvas, tt_point centre, double radius, tt_color color);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "scaling/lettering.h"
 #include "scaling/panel.h"
 
 static const double sheet_width = 800, sheet_height = 500, pixels = 2;
@@ -26,29 +27,11 @@ static tt_color faded(tt_color color, double opacity) {
   return color;
 }
 
-// "197,964" is hard to compare at a glance: "198k", "84.1M", "1.13B".
-static void short_number(char *text, size_t size, double value) {
-  static const char *const units[] = {"", "k", "M", "B", "T"};
-  int unit = 0;
-  for (; value >= 999.5 && unit < 4; unit++) value /= 1000;
-  snprintf(text, size, "%.3g%s", value, units[unit]);
-}
-
-// Cuts `text` with "…" so that it is at most `width` wide.
-static void fit(tt_canvas *canvas, const tt_text_style *style, char *text, size_t size, double width) {
-  size_t length = strlen(text);
-  while (length && tt_canvas_text_width(canvas, style, text) > width) {
-    do length--;
-    while (length && ((unsigned char)text[length] & 0xc0) == 0x80); // not inside a UTF-8 letter
-    snprintf(text + length, size - length, "…");
-  }
-}
-
 static void draw_title(tt_canvas *canvas, const char *title, const char *fallback) {
   tt_text_style style = {.size = 15, .bold = true, .color = ink};
   char text[512];
   snprintf(text, sizeof text, "%s", title ? title : fallback);
-  fit(canvas, &style, text, sizeof text, sheet_width - 2 * 24);
+  tt_lettering_cut(canvas, &style, text, sizeof text, sheet_width - 2 * 24);
   tt_canvas_text(canvas, (tt_point){24, 30}, &style, text);
 }
 
@@ -83,7 +66,7 @@ static tt_status draw_one(tt_canvas *canvas, const tt_curve *curve, const char *
       {TT_TERM_DISTANCE, "Distance", "Å per pair of atoms"},
   };
   char fallback[400], size[32];
-  short_number(size, sizeof size, curve->parameters);
+  tt_lettering_number(size, sizeof size, curve->parameters);
   snprintf(fallback, sizeof fallback, curve->parameters > 0 ? "%s (%s parameters)" : "%s", curve->name, size);
   draw_title(canvas, title, fallback);
 
@@ -136,10 +119,10 @@ static void draw_runs_legend(tt_canvas *canvas, const tt_panel_curve *curves, in
                    curves[i].train_dashed ? tt_panel_dash : NULL);
     if (curve->valid.count) tt_canvas_disc(canvas, (tt_point){box.x + 10, y - 3.7}, 3, curves[i].valid);
     snprintf(text, sizeof text, "%s", curve->name);
-    fit(canvas, &name, text, sizeof text, box.width - 26);
+    tt_lettering_cut(canvas, &name, text, sizeof text, box.width - 26);
     tt_canvas_text(canvas, (tt_point){box.x + 26, y}, &name, text);
     if (!notes || curve->parameters <= 0) continue;
-    short_number(number, sizeof number, curve->parameters);
+    tt_lettering_number(number, sizeof number, curve->parameters);
     snprintf(text, sizeof text, "%s parameters", number);
     tt_canvas_text(canvas, (tt_point){box.x + 26, y + 14}, &note, text);
   }
