@@ -6,8 +6,7 @@
 #include <stddef.h>
 
 #include "core/status.h"
-
-typedef enum { TT_TERM_TOTAL, TT_TERM_TOKEN, TT_TERM_POSITION, TT_TERM_DISTANCE, TT_TERMS } tt_term;
+#include "scaling/run_table.h"
 
 // Values of one kind of record, in the order of the log. NaN where a record lacks a number.
 typedef struct {
