@@ -11,6 +11,7 @@ static const tt_command commands[] = {
     {"checkpoint", tt_cli_checkpoint, "describe, verify and import checkpoints"},
     {"plan", tt_cli_plan, "what a configuration takes on so many GPUs, and how to lay it out on them"},
     {"bench", tt_cli_bench, "measure how fast training runs here"},
+    {"log", tt_cli_log, "export the records of runs as one table"},
     {"plot", tt_cli_plot, "draw the loss curves of runs"},
     {NULL, NULL, NULL},
 };

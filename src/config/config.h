@@ -108,6 +108,9 @@ tt_status tt_config_defaults(tt_config *config);
 // and the nearest valid key in the message; *config is then empty.
 tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int count);
 
+// The same from a text in memory, such as a run log holds; `name` stands for the file in messages.
+tt_status tt_config_load_text(tt_config *config, const char *name, const char *text);
+
 // The fully resolved configuration as libconfig text (reads back to the same values); free() it.
 tt_status tt_config_print(const tt_config *config, char **text);
 

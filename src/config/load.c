@@ -78,20 +78,25 @@ static tt_status apply_settings(tt_config *config, tt_config_source *source, con
   return TT_OK;
 }
 
-static tt_status apply_file(tt_config *config, tt_config_source *source) {
-  char *text;
-  size_t bytes;
-  TT_TRY(tt_file_read(source->path, &text, &bytes));
-  tt_status status = tt_config_scan(source->path, text, bytes);
-  if (status != TT_OK) return free(text), status;
+static tt_status apply_text(tt_config *config, tt_config_source *source, const char *text, size_t bytes) {
+  TT_TRY(tt_config_scan(source->path, text, bytes));
   config_t parsed;
   config_init(&parsed);
+  tt_status status;
   if (config_read_string(&parsed, text))
     status = apply_settings(config, source, config_root_setting(&parsed));
   else
     status = tt_fail(TT_ERR_CONFIG, "%s:%d: %s", source->path, config_error_line(&parsed),
                      config_error_text(&parsed));
   config_destroy(&parsed);
+  return status;
+}
+
+static tt_status apply_file(tt_config *config, tt_config_source *source) {
+  char *text;
+  size_t bytes;
+  TT_TRY(tt_file_read(source->path, &text, &bytes));
+  tt_status status = apply_text(config, source, text, bytes);
   free(text);
   return status;
 }
@@ -154,6 +159,19 @@ tt_status tt_config_load(tt_config *config, const char *path, const char *const 
   TT_TRY_GOTO(status, tt_config_defaults(config), failed);
   if (path) TT_TRY_GOTO(status, apply_file(config, &source), failed);
   for (int i = 0; i < count; i++) TT_TRY_GOTO(status, apply_override(config, &source, overrides[i]), failed);
+  TT_TRY_GOTO(status, apply_preset(config, &source), failed);
+  TT_TRY_GOTO(status, tt_config_check(config, &source), failed);
+  return TT_OK;
+failed:
+  tt_config_free(config);
+  return status;
+}
+
+tt_status tt_config_load_text(tt_config *config, const char *name, const char *text) {
+  tt_config_source source = {.path = name};
+  tt_status status;
+  TT_TRY_GOTO(status, tt_config_defaults(config), failed);
+  TT_TRY_GOTO(status, apply_text(config, &source, text, strlen(text)), failed);
   TT_TRY_GOTO(status, apply_preset(config, &source), failed);
   TT_TRY_GOTO(status, tt_config_check(config, &source), failed);
   return TT_OK;

@@ -24,13 +24,14 @@ typedef struct {
 } tt_run_record;
 
 typedef struct {
-  char name[256]; // the run folder's name; the path as given where two runs would have one name
-  char *log;      // path of the run log; NULL when the run comes from a table
-  char *config;   // the resolved configuration's text; NULL: not known
+  char name[256];        // the run folder's name; the path as given where two runs would have one name
+  char *log;             // path of the run log; NULL when the run comes from a table
+  char *config;          // the resolved configuration's text; NULL: not known
+  char store_digest[40]; // "": not known
   double size_total, size_without_embeddings; // parameters; NaN: not known
   double store_train_records;                 // molecules the store has to train on; NaN: not known
   double started_unix;                        // seconds since 1970; NaN: not known
-  bool configured;                            // what follows is known
+  bool configured; // what follows is known: after tt_run_table_read, not after tt_run_read
   int64_t layers, embed_dim, heads, pair_dim, pair_hidden, ffn_dim;
   int64_t seed, batch_size, steps_planned, warmup_steps, cooldown_steps;
   double learning_rate; // the peak
@@ -46,15 +47,15 @@ typedef struct {
   tt_run *runs; // [count]; names differ
 } tt_run_table;
 
-// Reads a run: its folder, or a run log itself; with its configuration's facts where the log has that text.
-// TT_ERR_IO, TT_ERR_FORMAT, TT_ERR_CONFIG (a configuration that this program does not know); each names the
-// file. Release with tt_run_free.
+// Reads a run: its folder, or a run log itself. TT_ERR_IO, TT_ERR_FORMAT; both name the file. Release with
+// tt_run_free.
 tt_status tt_run_read(tt_run *run, const char *path);
 void tt_run_free(tt_run *run);
 
-// Reads runs: folders of runs, run logs, or folders whose subfolders are runs (those are taken in the order
-// of their names). TT_ERR_ARGUMENT for a run that is named twice; else as tt_run_read, and TT_ERR_FORMAT for
-// a log without configuration.
+// Reads runs with their configurations' facts: folders of runs, run logs, or folders whose subfolders are
+// runs (those are taken in the order of their names). TT_ERR_ARGUMENT for a run that is named twice; else as
+// tt_run_read, TT_ERR_FORMAT for a log without configuration, TT_ERR_CONFIG for one that this program does
+// not know.
 tt_status tt_run_table_read(tt_run_table *table, const char *const *paths, int count);
 
 // One row a record, every column of run_columns.h; numbers with 17 significant digits, so that each reads

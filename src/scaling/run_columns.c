@@ -1,0 +1,53 @@
+#include "scaling/run_columns.h"
+
+#define RUN(name, kind, field)                                                                               \
+  { name, TT_COLUMN_##kind, false, offsetof(tt_run, field), sizeof((tt_run *)0)->field }
+#define RECORD(name, field)                                                                                  \
+  { name, TT_COLUMN_REAL, true, offsetof(tt_run_record, field), sizeof(double) }
+
+const tt_run_column tt_run_columns[TT_RUN_COLUMNS] = {
+    RUN("run", NAME, name),
+    {"kind", TT_COLUMN_KIND, true, offsetof(tt_run_record, valid), sizeof(bool)},
+    RUN("size_total", REAL, size_total),
+    RUN("size_without_embeddings", REAL, size_without_embeddings),
+    RUN("layers", INTEGER, layers),
+    RUN("embed_dim", INTEGER, embed_dim),
+    RUN("heads", INTEGER, heads),
+    RUN("pair_dim", INTEGER, pair_dim),
+    RUN("pair_hidden", INTEGER, pair_hidden),
+    RUN("ffn_dim", INTEGER, ffn_dim),
+    RUN("seed", INTEGER, seed),
+    RUN("learning_rate", REAL, learning_rate),
+    RUN("schedule", NAME, schedule),
+    RUN("warmup_steps", INTEGER, warmup_steps),
+    RUN("cooldown_steps", INTEGER, cooldown_steps),
+    RUN("batch_size", INTEGER, batch_size),
+    RUN("steps_planned", INTEGER, steps_planned),
+    RUN("store_train_records", REAL, store_train_records),
+    RECORD("step", step),
+    RECORD("samples", samples),
+    RECORD("atoms", atoms),
+    RECORD("pairs", pairs),
+    RECORD("flops_executed", flops_executed),
+    RECORD("flops_reference", flops_reference),
+    RECORD("loss", loss[TT_TERM_TOTAL]),
+    RECORD("loss_token", loss[TT_TERM_TOKEN]),
+    RECORD("loss_position", loss[TT_TERM_POSITION]),
+    RECORD("loss_distance", loss[TT_TERM_DISTANCE]),
+    RECORD("loss_se", loss_se[TT_TERM_TOTAL]),
+    RECORD("loss_token_se", loss_se[TT_TERM_TOKEN]),
+    RECORD("loss_position_se", loss_se[TT_TERM_POSITION]),
+    RECORD("loss_distance_se", loss_se[TT_TERM_DISTANCE]),
+    RECORD("molecules", molecules),
+    RECORD("masked", masked),
+    RECORD("baseline_token", baseline[TT_TERM_TOKEN]),
+    RECORD("baseline_position", baseline[TT_TERM_POSITION]),
+    RECORD("baseline_distance", baseline[TT_TERM_DISTANCE]),
+    RECORD("lr", learning_rate),
+    RECORD("grad_norm", gradient_norm),
+    RECORD("samples_per_s", samples_per_s),
+    RECORD("data_s", data_s),
+    RUN("started_unix", REAL, started_unix),
+    RUN("evaluation", TEXT, evaluation),
+    RUN("training", TEXT, training),
+};
