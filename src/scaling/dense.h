@@ -13,4 +13,7 @@ bool tt_cholesky(double a[TT_N][TT_N], const double *add, const bool *active, in
 // Solves L L' x = b; coordinates out of play become 0.
 void tt_cholesky_solve(double l[TT_N][TT_N], const bool *active, int n, const double *b, double *x);
 
+// Eigenvalues of a symmetric [n][n] matrix and, in the columns of vector, its eigenvectors. Destroys a.
+void tt_eigen(double a[TT_N][TT_N], int n, double *value, double vector[TT_N][TT_N]);
+
 #endif

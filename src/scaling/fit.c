@@ -51,7 +51,7 @@ tt_status tt_fit_solve(const tt_law *law, const tt_observation *rows, size_t cou
   tt_status status = TT_OK;
   if (converged) {
     qsort(ends, converged, sizeof *ends, by_objective);
-    double best = ends[0].objective, same = best + 1e-9 * best + 1e-28 * count;
+    double best = ends[0].objective, same = best + 1e-9 * best + 1e-20 * count;
     fit->starts = starts, fit->objective = best;
     while (fit->starts_at_optimum < converged && ends[fit->starts_at_optimum].objective <= same)
       fit->starts_at_optimum++;

@@ -1,13 +1,213 @@
 #include "scaling/identify.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-tt_status tt_identify(tt_fitter *fitter, const tt_observation *rows, const tt_solution *ends, tt_fit *fit) {
-  (void)rows, (void)ends;
-  for (int p = 0; p < fitter->law.parameters; p++) {
-    fit->identified[p] = true;
-    fit->standard_error[p] = NAN;
-    for (int q = 0; q < fitter->law.parameters; q++) fit->covariance[p][q] = fit->correlation[p][q] = NAN;
+#include "scaling/errors.h"
+
+// What a power law needs before its constants mean something.
+enum { LEAST_VALUES = 4 }; // distinct values: an offset, a coefficient, an exponent, and one to disagree
+static const double least_range = 10;               // from the smallest to the largest
+static const double least_share = 1e-5;             // of the loss, which is not known better than that
+static const double chi2_1 = 6.635, chi2_2 = 9.210; // 99 % points with one and two degrees of freedom
+static const double widest = 100; // a coefficient whose 95 % interval spans more is not known
+
+// The first reason stays.
+static void __attribute__((format(printf, 3, 4))) refuse(tt_fit *fit, int p, const char *format, ...) {
+  if (!fit->identified[p]) return;
+  va_list list;
+  va_start(list, format);
+  vsnprintf(fit->reason[p], sizeof fit->reason[p], format, list);
+  va_end(list);
+  fit->identified[p] = false;
+}
+
+static void refuse_term(tt_fit *fit, const tt_law *law, int k, const char *why) {
+  refuse(fit, tt_law_coefficient(law, k), "%s", why);
+  refuse(fit, tt_law_exponent(law, k), "%s", why);
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+// Distinct values and range of each variable. sorted: room for [count].
+static void check_variables(const tt_fitter *f, tt_fit *fit, double *sorted) {
+  for (int k = 0; k < f->law.terms; k++) {
+    char why[160];
+    int distinct = 1;
+    for (size_t i = 0; i < f->count; i++) sorted[i] = f->z[i * f->law.terms + k];
+    qsort(sorted, f->count, sizeof *sorted, ascending);
+    for (size_t i = 1; i < f->count; i++) distinct += sorted[i] - sorted[i - 1] > 1e-3;
+    const char *name = tt_variable_name(f->law.variable[k]);
+    double range = exp(f->high[k] - f->low[k]);
+    if (distinct < LEAST_VALUES)
+      snprintf(why, sizeof why, "%d distinct value%s of %s; at least %d are needed", distinct,
+               distinct == 1 ? "" : "s", name, LEAST_VALUES);
+    else if (range < least_range * (1 + 1e-9))
+      snprintf(why, sizeof why, "%s spans only a factor of %.3g; more than a decade is needed", name, range);
+    else
+      continue;
+    refuse_term(fit, &f->law, k, why);
   }
+}
+
+static double largest_share(const tt_fitter *f, const tt_solution *s, int c) {
+  double most = 0, share[TT_N];
+  for (size_t i = 0; i < f->count; i++) {
+    tt_solve_row(f, s, i, share);
+    most = fmax(most, share[c]);
+  }
+  return most;
+}
+
+// The least objective without E or without a term.
+static double objective_without(tt_fitter *f, const tt_solution *best, int first, int last) {
+  double least = INFINITY;
+  for (int far = 0; far < 2; far++) {
+    tt_solution s = *best;
+    bool some = false;
+    for (int p = first; p <= last; p++) s.active[p] = false;
+    for (int p = 0; p < f->law.parameters; p++) some |= s.active[p];
+    if (!some) return INFINITY;
+    tt_solve_from(f, &s, far);
+    if (s.objective < least) least = s.objective;
+  }
+  return least;
+}
+
+// A term that the data do as well without, that does not fall, or that runs to a limit.
+static void check_term(tt_fitter *f, const tt_solution *best, const tt_errors *errors, int k, tt_fit *fit) {
+  const tt_law *law = &f->law;
+  int c = tt_law_coefficient(law, k), p = tt_law_exponent(law, k);
+  const char *name = tt_variable_name(law->variable[k]);
+  char why[160];
+  if (!best->active[c]) {
+    snprintf(why, sizeof why, "the fit puts %s at 0: the loss shows no such dependence on %s",
+             law->parameter[c], name);
+    refuse_term(fit, law, k, why);
+    return;
+  }
+  double share = largest_share(f, best, c);
+  if (share < least_share) {
+    snprintf(why, sizeof why, "its term is nowhere more than %.1g of the loss", share);
+    refuse_term(fit, law, k, why);
+    return;
+  }
+  if (best->u[p] >= -1e-9)
+    snprintf(why, sizeof why, "%s runs to its limit 0: its term does not fall with %s", law->parameter[p],
+             name);
+  else if (best->u[p] <= -f->steepest[k] * (1 - 1e-9))
+    snprintf(why, sizeof why, "%s runs to its limit: its term fits one value of %s alone", law->parameter[p],
+             name);
+  else if (2 * (objective_without(f, best, c, p) - best->objective) <= chi2_2 * errors->noise)
+    snprintf(why, sizeof why,
+             "the data are fitted as well without its term: the dependence on %s is within noise", name);
+  else
+    return;
+  refuse_term(fit, law, k, why);
+}
+
+static void check_offset(tt_fitter *f, const tt_solution *best, const tt_errors *errors, tt_fit *fit) {
+  const tt_law *law = &f->law;
+  if (!best->active[0]) {
+    refuse(fit, 0, "the fit puts it at 0: the data show no floor");
+    return;
+  }
+  double share = largest_share(f, best, 0);
+  if (share < least_share) refuse(fit, 0, "it is nowhere more than %.1g of the loss", share);
+  for (int k = 0; k < law->terms; k++)
+    if (!fit->identified[tt_law_exponent(law, k)])
+      refuse(fit, 0, "it cannot be told from the term of %s, which is not identified",
+             tt_variable_name(law->variable[k]));
+  if (errors->undetermined[0])
+    refuse(fit, 0, "the Jacobian is singular: other parameters can make up for any change of it");
+  if (!fit->identified[0]) return;
+  double loses = objective_without(f, best, 0, 0) - best->objective;
+  if (2 * loses <= chi2_1 * errors->noise)
+    refuse(fit, 0, "the data are fitted as well with %s = 0", law->parameter[0]);
+}
+
+// Starts that end as low elsewhere.
+static void check_ends(const tt_fitter *f, const tt_solution *ends, tt_fit *fit) {
+  for (int p = 0; p < f->law.parameters; p++) {
+    double low = fit->theta[p], high = low, theta[TT_N];
+    for (int i = 1; i < fit->starts_at_optimum; i++) {
+      tt_solution_theta(f, &ends[i], theta);
+      low = fmin(low, theta[p]), high = fmax(high, theta[p]);
+    }
+    if (high - low > 0.02 * fmax(fabs(low), fabs(high)))
+      refuse(fit, p, "starts end at the same objective with values from %.3g to %.3g", low, high);
+  }
+}
+
+// Uncertainties so wide that the number says nothing.
+static void check_exponent(const tt_errors *errors, const tt_law *law, int k, tt_fit *fit) {
+  int c = tt_law_coefficient(law, k), p = tt_law_exponent(law, k);
+  double reach = 1.96 * fit->standard_error[p];
+  if (errors->undetermined[p])
+    refuse(fit, p, "the Jacobian is singular: other parameters can make up for any change of it");
+  if (reach >= fabs(fit->theta[p]))
+    refuse(fit, p, "its 95 %% interval, %.3g +- %.2g, includes 0", fit->theta[p], reach);
+  if (!fit->identified[p])
+    refuse(fit, c, "it means nothing without %s, which is not identified", law->parameter[p]);
+}
+
+static void check_coefficient(const tt_errors *errors, int c, tt_fit *fit) {
+  double span = 2 * 1.96 * fit->standard_error[c] / fit->theta[c];
+  if (errors->undetermined[c])
+    refuse(fit, c, "the Jacobian is singular: other parameters can make up for any change of it");
+  if (span > log(widest)) refuse(fit, c, "its 95 %% interval spans a factor of %.3g", exp(fmin(span, 700)));
+}
+
+static void standard_errors(const tt_fitter *f, const tt_solution *best, const tt_errors *errors,
+                            tt_fit *fit) {
+  int n = f->law.parameters;
+  double natural[TT_N][TT_N];
+  tt_errors_natural(f, best, errors, natural);
+  for (int p = 0; p < n; p++) {
+    bool known = errors->known && best->active[p] && !errors->undetermined[p];
+    fit->standard_error[p] = known ? sqrt(natural[p][p]) : NAN;
+  }
+  for (int p = 0; p < n; p++)
+    for (int q = 0; q < n; q++) {
+      double both = fit->standard_error[p] * fit->standard_error[q]; // NaN where one is not known
+      fit->covariance[p][q] = natural[p][q] + 0 * both;
+      fit->correlation[p][q] = both > 0 ? natural[p][q] / both : NAN;
+    }
+}
+
+// What is not identified has no error either.
+static void forget(tt_fit *fit, int n) {
+  for (int p = 0; p < n; p++) {
+    if (fit->identified[p]) continue;
+    fit->standard_error[p] = NAN;
+    for (int q = 0; q < n; q++)
+      fit->covariance[p][q] = fit->covariance[q][p] = fit->correlation[p][q] = fit->correlation[q][p] = NAN;
+  }
+}
+
+tt_status tt_identify(tt_fitter *f, const tt_observation *rows, const tt_solution *ends, tt_fit *fit) {
+  tt_errors errors;
+  double *sorted = malloc(f->count * sizeof *sorted);
+  if (!sorted) return tt_fail(TT_ERR_MEMORY, "no memory to judge a fit of %zu rows", f->count);
+  for (int p = 0; p < f->law.parameters; p++) fit->identified[p] = true;
+  if (f->count <= (size_t)f->law.parameters)
+    for (int p = 0; p < f->law.parameters; p++) refuse(fit, p, "there are no more rows than parameters");
+  check_variables(f, fit, sorted);
+  free(sorted);
+  TT_TRY(tt_errors_at(f, rows, &ends[0], &errors));
+  standard_errors(f, &ends[0], &errors, fit);
+  for (int k = 0; k < f->law.terms; k++) check_term(f, &ends[0], &errors, k, fit);
+  check_ends(f, ends, fit);
+  for (int k = 0; k < f->law.terms; k++) {
+    check_exponent(&errors, &f->law, k, fit);
+    check_coefficient(&errors, tt_law_coefficient(&f->law, k), fit);
+  }
+  if (f->law.offset) check_offset(f, &ends[0], &errors, fit);
+  forget(fit, f->law.parameters);
   return TT_OK;
 }

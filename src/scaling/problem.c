@@ -88,11 +88,12 @@ void tt_solution_from(const tt_fitter *f, const double *theta, bool revive, tt_s
     int c = tt_law_coefficient(&f->law, k), p = tt_law_exponent(&f->law, k);
     bool here = theta[c] > 0 && isfinite(theta[c]) && isfinite(theta[p]);
     double t = isfinite(theta[p]) ? f->law.sign[k] * theta[p] : -0.5;
-    s->u[p] = tt_clamp(t, f->steepest[k]);
+    s->u[p] = t;
     s->u[c] = here ? log(theta[c]) + t * f->center[k] : least;
     s->active[c] = s->active[p] = here || revive;
     if (revive) s->u[c] = fmax(s->u[c], least);
   }
+  tt_solve_hold(f, s);
 }
 
 void tt_solution_theta(const tt_fitter *f, const tt_solution *s, double *theta) {
@@ -100,7 +101,7 @@ void tt_solution_theta(const tt_fitter *f, const tt_solution *s, double *theta) 
   for (int k = 0; k < f->law.terms; k++) {
     int c = tt_law_coefficient(&f->law, k), p = tt_law_exponent(&f->law, k);
     theta[c] = s->active[c] ? exp(s->u[c] - s->u[p] * f->center[k]) : 0;
-    theta[p] = f->law.sign[k] * s->u[p];
+    theta[p] = f->law.sign[k] * s->u[p] + 0.0; // no -0
   }
 }
 

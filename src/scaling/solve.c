@@ -18,10 +18,7 @@ typedef struct {
 static void scatter(const tt_fitter *f, tt_solution *s, const double *x) {
   for (int p = 0, j = 0; p < f->law.parameters; p++)
     if (s->active[p]) s->u[p] = x[j++];
-  for (int k = 0; k < f->law.terms; k++) {
-    int p = tt_law_exponent(&f->law, k);
-    s->u[p] = tt_clamp(s->u[p], f->steepest[k]);
-  }
+  tt_solve_hold(f, s);
 }
 
 // s(r) = sign(r) sqrt(2 huber(r)): half its square is the term of the objective, and it is smooth to first
@@ -67,7 +64,8 @@ static void movable(const tt_fitter *f, const tt_solution *s, const tt_slope *sl
   memcpy(move, s->active, sizeof s->active);
   for (int k = 0; k < f->law.terms; k++) {
     int p = tt_law_exponent(&f->law, k);
-    if (fabs(s->u[p]) >= f->steepest[k] && s->u[p] * slope->gradient[p] < 0) move[p] = false;
+    if (s->u[p] >= 0 && slope->gradient[p] < 0) move[p] = false;
+    if (s->u[p] <= -f->steepest[k] && slope->gradient[p] > 0) move[p] = false;
   }
 }
 
@@ -99,10 +97,7 @@ static bool newton(tt_fitter *f, tt_solution *s) {
     if (promise <= 1e-15 * s->objective && damping < 1) return true;
     tt_solution next = *s;
     for (int p = 0; p < n; p++) next.u[p] += step[p];
-    for (int k = 0; k < f->law.terms; k++) {
-      int p = tt_law_exponent(&f->law, k);
-      next.u[p] = tt_clamp(next.u[p], f->steepest[k]);
-    }
+    tt_solve_hold(f, &next);
     tt_slope there;
     next.objective = tt_solve_evaluate(f, &next, &there);
     double gain = s->objective - next.objective;
@@ -140,7 +135,7 @@ static bool try_zero(tt_fitter *f, tt_solution *s, int c) {
   without.active[c] = false;
   if (!is_offset) without.active[c + 1] = false;
   bool converged = newton(f, &without);
-  if (without.objective > s->objective * (1 + 1e-9)) return true;
+  if (without.objective > s->objective * (1 + 1e-9) + 1e-28 * f->count) return true;
   *s = without;
   return converged;
 }

@@ -3,7 +3,8 @@
 // The solver's coordinates u stand where the parameters do: log E, and for each term the logarithm of its
 // value at the geometric mean of its variable and the exponent of x. So u is of order one, its correlations
 // are far smaller than those of (log c_k, exponent), and E and c_k stay positive; that they want to be 0 is
-// found apart (tt_solve_from). Exponents are held within `steepest`, where powers are still finite.
+// found apart (tt_solve_from). Exponents of x are held between 0, as terms of a scaling law
+// fall, and -steepest, where powers are still finite.
 #ifndef TT_SCALING_SOLVE_H
 #define TT_SCALING_SOLVE_H
 
@@ -21,7 +22,7 @@ struct tt_fitter {
   double center[TT_LAW_TERMS]; // means of log x over the rows
   double low[TT_LAW_TERMS];    // smallest and largest log x - center
   double high[TT_LAW_TERMS];
-  double steepest[TT_LAW_TERMS]; // limit of |exponent of x|
+  double steepest[TT_LAW_TERMS]; // the exponent of x is in [-steepest, 0]
   double mean;                   // of log loss
   double *log_loss;              // [count]
   double *z;                     // [count][terms], log x - center
@@ -55,8 +56,12 @@ static inline double tt_huber(double r, double delta) {
   return a <= delta ? 0.5 * r * r : delta * (a - 0.5 * delta);
 }
 
-static inline double tt_clamp(double x, double limit) {
-  return fmin(fmax(x, -limit), limit);
+// Puts exponents back within their limits.
+static inline void tt_solve_hold(const tt_fitter *fitter, tt_solution *solution) {
+  for (int k = 0; k < fitter->law.terms; k++) {
+    double *t = &solution->u[tt_law_exponent(&fitter->law, k)];
+    *t = fmin(fmax(*t, -fitter->steepest[k]), 0);
+  }
 }
 
 // Objective and, unless NULL, slope. Coordinates out of play have slope 0.
