@@ -30,27 +30,36 @@ typedef struct {
 typedef struct {
   tt_law law;
   tt_interval_options options;
-  tt_fit_options fit;
   double theta[TT_LAW_PARAMETERS];         // the estimate
   double (*replicates)[TT_LAW_PARAMETERS]; // [count] one refit each
-  int count;                               // refits that were solved, <= options.resamples
-  int groups;                              // what was resampled: runs, or independent rows
+  int count;                               // = options.resamples
+  int unconverged;                         // of them; they stay, with the best point the solver saw
+  int groups;                              // what was drawn with replacement: runs, or independent points
+  bool clustered;                          // some group has several rows
+  double z;                                // how many standard errors the ends would lie out
   tt_range parameter[TT_LAW_PARAMETERS];   // the intervals
   bool identified[TT_LAW_PARAMETERS];      // what the refits say; see tt_intervals_identify
   char reason[TT_LAW_PARAMETERS][160];     // why not, a sentence
-  char method[160];  // "percentiles of 4000 refits to 240 rows drawn with replacement, seed 1"
-  char caution[320]; // "" or a sentence: why the intervals may be too narrow here, with the measured coverage
-  double *scatter;   // [scatter_count] log loss of a row less the law's, made wider for what the fit took up:
-                     // how a new run's measured loss lies around the law
+  char method[200];  // "percentiles of 4000 refits to 240 points drawn with replacement, seed 1"
+  char caution[320]; // "" or a sentence: why the intervals may not hold what they promise
+  double *scatter;   // [scatter_count] ascending: the log loss of a row less that of the law fitted without
+                     // the row's group, so how the loss of a new run lies around the law
   size_t scatter_count;
 } tt_intervals;
 
 // Refits the law to resampled data and makes the intervals. `fit` is tt_fit_solve's result on the same rows
 // with the same options. The same seed gives the same result to the last bit. TT_ERR_ARGUMENT (options),
-// TT_ERR_DATA (fewer than two groups; no refit succeeded), TT_ERR_MEMORY. Release with tt_intervals_free.
+// TT_ERR_DATA (fewer than two groups), TT_ERR_MEMORY. Release with tt_intervals_free.
 tt_status tt_intervals_make(const tt_law *law, const tt_observation *rows, size_t count,
                             const tt_fit_options *fit_options, const tt_fit *fit,
                             const tt_interval_options *options, tt_intervals *intervals);
+
+// The interval of any number that the law gives (for instance beta / (alpha + beta)): `estimate` at the
+// estimate, values[intervals->count] at the refits; these are sorted in place. No NaN among them.
+tt_range tt_intervals_of(const tt_intervals *intervals, double estimate, double *values);
+
+// The same at one end: where the number lies at z standard errors, of refits sorted already.
+double tt_intervals_at(const tt_intervals *intervals, double estimate, const double *sorted, double z);
 
 // Also of a struct that is all zero.
 void tt_intervals_free(tt_intervals *intervals);

@@ -1,0 +1,184 @@
+#include "scaling/interval.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scaling/bootstrap.h"
+#include "scaling/quantile.h"
+
+// Fewer than this and a caution is given: see docs/scaling-laws.md for what was measured.
+enum { FEW_RUNS = 12, FEW_POINTS = 30 };
+
+double tt_intervals_at(const tt_intervals *v, double estimate, const double *sorted, double z) {
+  size_t count = v->count;
+  if (v->options.method == TT_INTERVAL_PERCENTILE) return tt_sorted_quantile(sorted, count, tt_normal_cdf(z));
+  // Where the estimate stands among the refits tells the bias of their middle (Efron's bias correction). It
+  // matters here: a loss close to absolute deviations makes refits gather on one side of the estimate.
+  double below = 0.5 * (tt_sorted_below(sorted, count, estimate) + tt_sorted_up_to(sorted, count, estimate));
+  double share = fmin(fmax(below / count, 1.0 / count), 1 - 1.0 / count);
+  return tt_sorted_quantile(sorted, count, tt_normal_cdf(2 * tt_normal_quantile(share) + z));
+}
+
+tt_range tt_intervals_of(const tt_intervals *v, double estimate, double *values) {
+  tt_sort(values, v->count);
+  return (tt_range){tt_intervals_at(v, estimate, values, -v->z), tt_intervals_at(v, estimate, values, v->z)};
+}
+
+// Student's quantile in place of the normal one, and a factor for residuals that a fit has made too small:
+// points gave up as many degrees of freedom as the law has parameters. Of runs it is 2, as measured: a
+// resample that lacks a run of its size differs in design already, so that the whole count would be too much.
+static double widened(const tt_intervals *v) {
+  double tail = 0.5 * (1 + v->options.confidence);
+  if (v->options.method == TT_INTERVAL_PERCENTILE) return tt_normal_quantile(tail);
+  int given_up = v->clustered ? 2 : v->law.parameters;
+  int freedom = v->groups > given_up ? v->groups - given_up : 1;
+  return tt_student_quantile(tail, freedom) * sqrt((double)v->groups / freedom);
+}
+
+static tt_status refit_all(tt_intervals *v, tt_fitter *fitter, tt_clusters *clusters) {
+  v->replicates = malloc(v->options.resamples * sizeof *v->replicates);
+  if (!v->replicates) return tt_fail(TT_ERR_MEMORY, "no memory for %d refits", v->options.resamples);
+  memset(v->replicates, 0, v->options.resamples * sizeof *v->replicates);
+  for (v->count = 0; v->count < v->options.resamples; v->count++) {
+    tt_clusters_draw(clusters, v->options.seed, v->count);
+    double objective;
+    tt_status status = tt_fit_refit(fitter, clusters->weight, v->theta, v->replicates[v->count], &objective);
+    if (status == TT_ERR_NUMERIC)
+      v->unconverged++; // left out, the intervals would be too narrow
+    else
+      TT_TRY(status);
+  }
+  return TT_OK;
+}
+
+// What the law misses of a group when it is fitted without it.
+static tt_status leave_out(tt_intervals *v, tt_fitter *fitter, tt_clusters *clusters,
+                           const tt_observation *rows) {
+  v->scatter = malloc(clusters->count * sizeof *v->scatter);
+  if (!v->scatter) return tt_fail(TT_ERR_MEMORY, "no memory for %zu residuals", clusters->count);
+  for (int g = 0; g < clusters->groups; g++) {
+    double theta[TT_LAW_PARAMETERS], objective;
+    tt_clusters_without(clusters, g);
+    tt_status status = tt_fit_refit(fitter, clusters->weight, v->theta, theta, &objective);
+    if (status != TT_ERR_NUMERIC) TT_TRY(status);
+    for (size_t i = 0; i < clusters->count; i++) {
+      if (clusters->of_row[i] != g) continue;
+      double r = log(rows[i].loss / tt_law_predict(&v->law, theta, &rows[i]));
+      if (isfinite(r)) v->scatter[v->scatter_count++] = r;
+    }
+  }
+  tt_sort(v->scatter, v->scatter_count);
+  return TT_OK;
+}
+
+// Share of refits in which a coefficient (or E) ran to its bound, 0.
+static double at_bound(const tt_intervals *v, int p) {
+  int n = 0;
+  for (int b = 0; b < v->count; b++) n += v->replicates[b][p] <= 0;
+  return (double)n / v->count;
+}
+
+static void judge(tt_intervals *v, int p, bool exponent, int coefficient) {
+  double low = v->parameter[p].low, high = v->parameter[p].high, percent = 100 * v->options.confidence;
+  double bound = at_bound(v, coefficient), allowed = 0.5 * (1 - v->options.confidence);
+  char *reason = v->reason[p];
+  size_t room = sizeof v->reason[p];
+  if (bound > allowed)
+    snprintf(reason, room, "%s is 0 in %.0f %% of the refits to resampled data",
+             v->law.parameter[coefficient], 100 * bound);
+  else if (!isfinite(low) || !isfinite(high))
+    snprintf(reason, room, "its refits to resampled data run to infinity");
+  else if (exponent && low <= 0 && high >= 0)
+    snprintf(reason, room, "its %g %% interval, %.3g to %.3g, includes 0", percent, low, high);
+  else if (fmax(fabs(low), fabs(high)) > 10 * fmin(fabs(low), fabs(high)))
+    snprintf(reason, room, "its %g %% interval, %.3g to %.3g, spans more than a factor of ten", percent, low,
+             high);
+  v->identified[p] = !reason[0];
+}
+
+static tt_status all_parameters(tt_intervals *v) {
+  double *values = malloc(v->count * sizeof *values);
+  if (!values) return tt_fail(TT_ERR_MEMORY, "no memory for %d refits", v->count);
+  for (int p = 0; p < v->law.parameters; p++) {
+    for (int b = 0; b < v->count; b++) values[b] = v->replicates[b][p];
+    v->parameter[p] = tt_intervals_of(v, v->theta[p], values);
+  }
+  free(values);
+  if (v->law.offset) judge(v, 0, false, 0);
+  for (int k = 0; k < v->law.terms; k++) {
+    int c = tt_law_coefficient(&v->law, k), e = tt_law_exponent(&v->law, k);
+    judge(v, c, false, c);
+    judge(v, e, true, c);
+  }
+  return TT_OK;
+}
+
+static void describe(tt_intervals *v) {
+  const char *what = v->clustered ? "runs" : "points";
+  if (v->options.method == TT_INTERVAL_PERCENTILE)
+    snprintf(v->method, sizeof v->method,
+             "percentiles of %d refits to %d %s drawn with replacement, seed %llu", v->count, v->groups, what,
+             (unsigned long long)v->options.seed);
+  else
+    snprintf(v->method, sizeof v->method,
+             "bias-corrected percentiles of %d refits to %d %s drawn with replacement, widened for their "
+             "number, seed %llu",
+             v->count, v->groups, what, (unsigned long long)v->options.seed);
+  if (v->groups < (v->clustered ? FEW_RUNS : FEW_POINTS))
+    snprintf(v->caution, sizeof v->caution,
+             "intervals come from %d %s only; with so few they have missed the truth more often than they "
+             "promise in simulations (docs/scaling-laws.md)",
+             v->groups, what);
+  if (v->unconverged > v->count / 20) {
+    size_t at = strlen(v->caution);
+    snprintf(v->caution + at, sizeof v->caution - at, "%s%d of %d refits did not converge", at ? "; " : "",
+             v->unconverged, v->count);
+  }
+}
+
+tt_status tt_intervals_make(const tt_law *law, const tt_observation *rows, size_t count,
+                            const tt_fit_options *fit_options, const tt_fit *fit,
+                            const tt_interval_options *options, tt_intervals *v) {
+  *v = (tt_intervals){.law = *law, .options = *options};
+  if (options->resamples < 20 || options->resamples > 10000000)
+    return tt_fail(TT_ERR_ARGUMENT, "%d resamples: from 20 to 10000000 are possible", options->resamples);
+  if (!(options->confidence > 0 && options->confidence < 1))
+    return tt_fail(TT_ERR_ARGUMENT, "confidence %g: it must lie between 0 and 1, for instance 0.95",
+                   options->confidence);
+  memcpy(v->theta, fit->theta, sizeof v->theta);
+  tt_fitter *fitter = NULL;
+  tt_clusters clusters = {0};
+  tt_status status;
+  TT_TRY_GOTO(status, tt_fitter_create(&fitter, law, rows, count, fit_options->huber_delta), end);
+  TT_TRY_GOTO(status, tt_clusters_create(&clusters, rows, count), end);
+  v->groups = clusters.groups, v->clustered = (size_t)clusters.groups < count;
+  if (v->groups < 2) {
+    status = tt_fail(TT_ERR_DATA, "all %zu rows are of one run: intervals need several runs", count);
+    goto end;
+  }
+  v->z = widened(v);
+  TT_TRY_GOTO(status, refit_all(v, fitter, &clusters), end);
+  TT_TRY_GOTO(status, leave_out(v, fitter, &clusters, rows), end);
+  TT_TRY_GOTO(status, all_parameters(v), end);
+  describe(v);
+end:
+  tt_fitter_free(fitter);
+  tt_clusters_free(&clusters);
+  if (status != TT_OK) tt_intervals_free(v);
+  return status;
+}
+
+void tt_intervals_free(tt_intervals *v) {
+  free(v->replicates), free(v->scatter);
+  *v = (tt_intervals){0};
+}
+
+void tt_intervals_identify(const tt_intervals *v, tt_fit *fit) {
+  for (int p = 0; p < v->law.parameters; p++) {
+    if (v->identified[p] || !fit->identified[p]) continue;
+    fit->identified[p] = false;
+    memcpy(fit->reason[p], v->reason[p], sizeof fit->reason[p]);
+  }
+}
