@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bench_options.h"
 #include "cli/cli.h"
-#include "cli/configuration.h"
 #include "core/version.h"
 #include "cpu/startup.h"
 #include "device/ops.h"
@@ -48,45 +48,21 @@ static tt_status read_count(const char *text, const char *option, int64_t least,
   return TT_OK;
 }
 
+static tt_status take_steps(const char *text, void *into) {
+  return read_count(text, "--steps", 1, &((arguments *)into)->steps);
+}
+
+static tt_status take_warmup(const char *text, void *into) {
+  return read_count(text, "--warmup", 0, &((arguments *)into)->warmup);
+}
+
 static tt_status read_arguments(int argc, char **argv, arguments *a) {
-  enum { STORE = 256, STEPS, WARMUP, SET, JSON };
-  static const struct option options[] = {
-      {"store", required_argument, NULL, STORE},
-      {"steps", required_argument, NULL, STEPS},
-      {"warmup", required_argument, NULL, WARMUP},
-      {"set", required_argument, NULL, SET},
-      {"json", no_argument, NULL, JSON},
-      {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0},
-  };
+  static const tt_bench_option own[] = {{"steps", take_steps}, {"warmup", take_warmup}, {0}};
   *a = (arguments){.steps = 20, .warmup = 3};
-  opterr = 0;
-  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    switch (c) {
-    case STORE:
-      a->config.store = optarg;
-      break;
-    case STEPS:
-      TT_TRY(read_count(optarg, "--steps", 1, &a->steps));
-      break;
-    case WARMUP:
-      TT_TRY(read_count(optarg, "--warmup", 0, &a->warmup));
-      break;
-    case SET:
-      TT_TRY(tt_cli_add_set(&a->config, optarg));
-      break;
-    case JSON:
-      a->json = true;
-      break;
-    case 'h':
-      a->help = true;
-      return TT_OK;
-    default:
-      return tt_fail(TT_ERR_ARGUMENT,
-                     "bench: '%s' is no option, or its value is missing; see 'twotrack bench --help'",
-                     argv[optind - 1]);
-    }
-  }
+  tt_bench_options o = {.command = "bench", .options = own, .config = &a->config};
+  TT_TRY(tt_bench_read_options(&o, argc, argv, a));
+  a->json = o.json, a->help = o.help;
+  if (a->help) return TT_OK;
   if (optind + 2 != argc || strcmp(argv[optind], "step") != 0)
     return tt_fail(
         TT_ERR_ARGUMENT,

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/bench_options.h"
 #include "cli/cli.h"
-#include "cli/configuration.h"
 #include "core/version.h"
 #include "train/bench_loader.h"
 #include "train/hardware.h"
@@ -43,49 +43,25 @@ static tt_status read_number(const char *text, const char *option, double least,
   return TT_OK;
 }
 
-static tt_status read_arguments(int argc, char **argv, arguments *a) {
-  enum { STORE = 256, SECONDS, CPUS, SET, JSON };
-  static const struct option options[] = {
-      {"store", required_argument, NULL, STORE},
-      {"seconds", required_argument, NULL, SECONDS},
-      {"cpus", required_argument, NULL, CPUS},
-      {"set", required_argument, NULL, SET},
-      {"json", no_argument, NULL, JSON},
-      {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0},
-  };
+static tt_status take_seconds(const char *text, void *into) {
+  return read_number(text, "--seconds", 0.01, 86400, &((arguments *)into)->seconds);
+}
+
+static tt_status take_cpus(const char *text, void *into) {
+  arguments *a = into;
   double cpus;
+  TT_TRY(read_number(text, "--cpus", 1, 1024, &cpus));
+  a->cpus = (int)cpus;
+  return a->cpus == cpus ? TT_OK : tt_fail(TT_ERR_ARGUMENT, "bench loader: --cpus takes a whole number");
+}
+
+static tt_status read_arguments(int argc, char **argv, arguments *a) {
+  static const tt_bench_option own[] = {{"seconds", take_seconds}, {"cpus", take_cpus}, {0}};
   *a = (arguments){.seconds = 5, .cpus = 1};
-  opterr = 0;
-  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    switch (c) {
-    case STORE:
-      a->config.store = optarg;
-      break;
-    case SECONDS:
-      TT_TRY(read_number(optarg, "--seconds", 0.01, 86400, &a->seconds));
-      break;
-    case CPUS:
-      TT_TRY(read_number(optarg, "--cpus", 1, 1024, &cpus));
-      a->cpus = (int)cpus;
-      if (a->cpus != cpus) return tt_fail(TT_ERR_ARGUMENT, "bench loader: --cpus takes a whole number");
-      break;
-    case SET:
-      TT_TRY(tt_cli_add_set(&a->config, optarg));
-      break;
-    case JSON:
-      a->json = true;
-      break;
-    case 'h':
-      a->help = true;
-      return TT_OK;
-    default:
-      return tt_fail(
-          TT_ERR_ARGUMENT,
-          "bench loader: '%s' is no option, or its value is missing; see 'twotrack bench loader --help'",
-          argv[optind - 1]);
-    }
-  }
+  tt_bench_options o = {.command = "bench loader", .options = own, .config = &a->config};
+  TT_TRY(tt_bench_read_options(&o, argc, argv, a));
+  a->json = o.json, a->help = o.help;
+  if (a->help) return TT_OK;
   if (optind + 1 < argc)
     return tt_fail(TT_ERR_ARGUMENT,
                    "bench loader: '%s' is one configuration too many; see 'twotrack bench loader --help'",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/bench_options.h"
 #include "cli/cli.h"
 #include "comm/comm.h"
 #include "core/version.h"
@@ -62,20 +63,25 @@ typedef struct {
   bool json, help;
 } arguments;
 
-static tt_status find_mode(const char *name, mode *found) {
+static tt_status take_mode(const char *name, void *into) {
   for (int k = 0; k < MODES; k++)
-    if (strcmp(name, mode_names[k]) == 0) return *found = (mode)k, TT_OK;
+    if (strcmp(name, mode_names[k]) == 0) return ((arguments *)into)->mode = (mode)k, TT_OK;
   return tt_fail(TT_ERR_ARGUMENT, "bench ops: --mode takes test, grad, perf or support, not '%s'", name);
 }
 
-static tt_status find_backend(const char *name, const tt_ops **ops) {
+static tt_status take_op(const char *name, void *into) {
+  return tt_opbench_find(name, &((arguments *)into)->op);
+}
+
+static tt_status take_backend(const char *name, void *into) {
+  arguments *a = into;
   char names[200] = "";
   for (int k = 0; k < BACKENDS; k++) {
     size_t used = strlen(names);
     snprintf(names + used, sizeof names - used, "%s%s", k > 0 ? ", " : "", backends[k].name);
     if (strcmp(name, backends[k].name) != 0) continue;
-    *ops = backend(k);
-    return *ops != NULL ? TT_OK
+    a->ops = backend(k);
+    return a->ops != NULL ? TT_OK
            : k < CHOSEN
                ? TT_ERR_UNSUPPORTED // it said why
                : tt_fail(TT_ERR_UNSUPPORTED, "bench ops: this machine cannot run backend '%s'", name);
@@ -84,42 +90,13 @@ static tt_status find_backend(const char *name, const tt_ops **ops) {
 }
 
 static tt_status read_arguments(int argc, char **argv, arguments *a) {
-  enum { MODE = 256, OP, BACKEND, JSON };
-  static const struct option options[] = {
-      {"mode", required_argument, NULL, MODE},
-      {"op", required_argument, NULL, OP},
-      {"backend", required_argument, NULL, BACKEND},
-      {"json", no_argument, NULL, JSON},
-      {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0},
-  };
+  static const tt_bench_option own[] = {{"mode", take_mode}, {"op", take_op}, {"backend", take_backend}, {0}};
   *a = (arguments){.mode = TEST, .op = -1, .ops = tt_ops_cpu(TT_FP32)};
   if (a->ops == NULL) return TT_ERR_UNSUPPORTED; // it said why
-  opterr = 0;
-  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-    switch (c) {
-    case MODE:
-      TT_TRY(find_mode(optarg, &a->mode));
-      break;
-    case OP:
-      TT_TRY(tt_opbench_find(optarg, &a->op));
-      break;
-    case BACKEND:
-      TT_TRY(find_backend(optarg, &a->ops));
-      break;
-    case JSON:
-      a->json = true;
-      break;
-    case 'h':
-      a->help = true;
-      return TT_OK;
-    default:
-      return tt_fail(TT_ERR_ARGUMENT,
-                     "bench ops: '%s' is no option, or its value is missing; see 'twotrack bench ops --help'",
-                     argv[optind - 1]);
-    }
-  }
-  if (optind != argc)
+  tt_bench_options o = {.command = "bench ops", .options = own};
+  TT_TRY(tt_bench_read_options(&o, argc, argv, a));
+  a->json = o.json, a->help = o.help;
+  if (!a->help && optind != argc)
     return tt_fail(TT_ERR_ARGUMENT, "bench ops: '%s' is too much; see 'twotrack bench ops --help'",
                    argv[optind]);
   return TT_OK;

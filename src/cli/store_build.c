@@ -211,18 +211,6 @@ static void print_summary(const tt_build_options *o, const tt_build_summary *s) 
             "twotrack: warning: no molecule fell to validation; use a larger --valid-fraction for so few\n");
 }
 
-// All ranks must have been given the same command line.
-static tt_status check_same(const tt_comm *comm, int argc, char **argv) {
-  char *request = NULL;
-  size_t bytes;
-  FILE *f = open_memstream(&request, &bytes);
-  for (int k = 0; f && k < argc; k++) fprintf(f, "argument %d = %s\n", k, argv[k]);
-  tt_status status = f && fclose(f) == 0 ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory");
-  status = tt_identity_check(comm, status, request, NULL);
-  free(request);
-  return status;
-}
-
 int tt_cli_store_build(int argc, char **argv) {
   tt_build_options options = {.recipe = tt_chem_recipe_default(), .seed = 1, .valid_fraction = 0.02};
   options.files = calloc((size_t)argc, sizeof *options.files);
@@ -232,7 +220,8 @@ int tt_cli_store_build(int argc, char **argv) {
     tt_comm comm;
     tt_build_summary summary;
     if (tt_comm_start(&comm) != TT_OK) tt_comm_abort(&comm);
-    code = check_same(&comm, argc, argv) != TT_OK || tt_store_build(&comm, &options, &summary) != TT_OK;
+    code = tt_identity_check_arguments(&comm, argc, argv) != TT_OK ||
+           tt_store_build(&comm, &options, &summary) != TT_OK;
     if (code == 0 && comm.rank == 0) print_summary(&options, &summary);
     tt_comm_finish(&comm);
   }

@@ -125,18 +125,6 @@ static int print_json(const request *q, const tt_derive_summary *s) {
   return puts("") < 0 || failed;
 }
 
-// All ranks must have been given the same command line.
-static tt_status check_same(const tt_comm *comm, int argc, char **argv) {
-  char *text = NULL;
-  size_t bytes;
-  FILE *f = open_memstream(&text, &bytes);
-  for (int k = 0; f && k < argc; k++) fprintf(f, "argument %d = %s\n", k, argv[k]);
-  tt_status status = f && fclose(f) == 0 ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory");
-  status = tt_identity_check(comm, status, text, NULL);
-  free(text);
-  return status;
-}
-
 int tt_cli_derive(const tt_derive_command *command, int argc, char **argv) {
   request q = {.command = command, .stores = calloc((size_t)argc + 1, sizeof *q.stores)};
   if (!q.stores) return fprintf(stderr, "twotrack store %s: out of memory\n", command->command), 1;
@@ -145,7 +133,8 @@ int tt_cli_derive(const tt_derive_command *command, int argc, char **argv) {
     tt_comm comm;
     tt_derive_summary summary;
     if (tt_comm_start(&comm) != TT_OK) tt_comm_abort(&comm);
-    code = check_same(&comm, argc, argv) != TT_OK || command->run(&comm, &q.options, &summary) != TT_OK;
+    code = tt_identity_check_arguments(&comm, argc, argv) != TT_OK ||
+           command->run(&comm, &q.options, &summary) != TT_OK;
     if (code == 0 && comm.rank == 0) {
       if (q.json)
         code = print_json(&q, &summary);

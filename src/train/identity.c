@@ -75,3 +75,14 @@ tt_status tt_identity_check(const tt_comm *comm, tt_status status, const char *r
   free(own), free(first);
   return status;
 }
+
+tt_status tt_identity_check_arguments(const tt_comm *comm, int argc, char **argv) {
+  char *request = NULL;
+  size_t bytes;
+  FILE *f = open_memstream(&request, &bytes);
+  for (int k = 0; f && k < argc; k++) fprintf(f, "argument %d = %s\n", k, argv[k]);
+  tt_status status = f && fclose(f) == 0 ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory");
+  status = tt_identity_check(comm, status, request, NULL);
+  free(request);
+  return status;
+}

@@ -16,4 +16,7 @@
 tt_status tt_identity_check(const tt_comm *comm, tt_status status, const char *request,
                             const tt_config *config);
 
+// The same for a command that has no configuration and may be asked for by its arguments as they are.
+tt_status tt_identity_check_arguments(const tt_comm *comm, int argc, char **argv);
+
 #endif

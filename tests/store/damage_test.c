@@ -2,17 +2,10 @@
 // by file and chunk, and all others are read as they were. The same for shards that are cut, missing, or of
 // another store. 100 bits, with TT_TEST_LONG 1,000; TT_TEST_SEED says which ones.
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "core/file.h"
 #include "store/schema.h"
-#include "synthetic.h"
+#include "stored_files.h"
 
 // Training: 2 + 1 + 2 whole chunks, then tails of 188, 44, 8, 5 records: 5 whole chunks and one of 245
 // records. Validation: one whole chunk and 44 records.
@@ -20,40 +13,14 @@ static const synthetic_shard shards[] = {
     {TT_TRAIN, 700}, {TT_TRAIN, 300}, {TT_VALID, 300}, {TT_TRAIN, 520}, {TT_TRAIN, 5}};
 enum { SHARDS = 5, FILES = SHARDS + 1, MOST_CHUNKS = 8, SEED = 77 };
 
-typedef struct {
-  char name[32], *data;
-  size_t bytes;
-} original;
-
-static char folder[64], path[512];
-static original files[FILES]; // the last one is the manifest
-static tt_molecule *truth[2]; // of each split, in store order
+static stored_file files[FILES]; // the last one is the manifest
+static tt_molecule *truth[2];    // of each split, in store order
 static uint64_t chunks[2];
 static bool uses[2][MOST_CHUNKS][SHARDS][MOST_CHUNKS]; // [split][chunk]: needs chunk [block] of [shard]
 
 static uint64_t random_state;
 static uint64_t draw(uint64_t n) {
   return tt_mix64(random_state++) % n;
-}
-
-static const char *in(const char *file) {
-  snprintf(path, sizeof path, "%s/%s", folder, file);
-  return path;
-}
-
-static void assert_ok(tt_status status) {
-  if (status != TT_OK) fail_msg("%s", tt_error_message());
-}
-
-static void write_file(const char *file, const void *data, size_t bytes) {
-  FILE *f = fopen(in(file), "wb");
-  assert_non_null(f);
-  assert_int_equal(fwrite(data, 1, bytes, f), bytes);
-  assert_int_equal(fclose(f), 0);
-}
-
-static void restore(const original *o) {
-  write_file(o->name, o->data, o->bytes);
 }
 
 // ---- the store, and what each of its chunks is made of
@@ -80,27 +47,19 @@ static int setup(void **state) {
   (void)state;
   const char *seed = getenv("TT_TEST_SEED");
   random_state = (seed ? strtoull(seed, NULL, 10) : 1) << 32;
-  strcpy(folder, "damage_test.XXXXXX");
-  assert_non_null(mkdtemp(folder));
-  assert_ok(synthetic_store(folder, SEED, true, shards, SHARDS));
-  for (int k = 0; k < FILES; k++) {
-    strcpy(files[k].name, "manifest.json");
-    if (k < SHARDS) snprintf(files[k].name, sizeof files[k].name, "shard-%05d.h5", k);
-    assert_ok(tt_file_read(in(files[k].name), &files[k].data, &files[k].bytes));
-  }
+  store_files("damage_test", SEED, shards, SHARDS, files);
   know_split(TT_TRAIN), know_split(TT_VALID);
   return 0;
 }
 
 static int teardown(void **state) {
   (void)state;
-  for (int k = 0; k < FILES; k++) unlink(in(files[k].name)), free(files[k].data);
   for (int split = 0; split < 2; split++) {
     uint64_t records = 0;
     for (int s = 0; s < SHARDS; s++) records += (int)shards[s].split == split ? shards[s].count : 0;
     synthetic_free(truth[split], records);
   }
-  return rmdir(folder);
+  return remove_files(files, FILES);
 }
 
 // ---- reading all of it
@@ -199,7 +158,7 @@ static wrong owner(int shard, uint64_t at, char *what, size_t size) {
 
 // Refused, naming the file; or, were there a bit that means nothing, the same store.
 static int flip_in_manifest(uint64_t at, uint64_t bit) {
-  original *o = &files[SHARDS];
+  stored_file *o = &files[SHARDS];
   tt_store *store;
   int refused = 0;
   o->data[at] = (char)(o->data[at] ^ 1 << bit);
@@ -217,7 +176,7 @@ static int flip_in_manifest(uint64_t at, uint64_t bit) {
 }
 
 static void flip_in_shard(int shard, uint64_t at, uint64_t bit) {
-  original *o = &files[shard];
+  stored_file *o = &files[shard];
   char what[100];
   wrong w = owner(shard, at, what, sizeof what);
   char *byte = &o->data[at], kept = *byte;
@@ -266,7 +225,7 @@ static void refuse_shard(int shard, const char *what, bool found_at_once) {
 static void cut_shards(void **state) {
   (void)state;
   for (int s = 0; s < SHARDS; s++) {
-    const original *o = &files[s];
+    const stored_file *o = &files[s];
     const size_t lengths[] = {0, 1, TT_SHARD_HEADER - 1, TT_SHARD_HEADER, o->bytes / 2, o->bytes - 1};
     for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
       write_file(o->name, o->data, lengths[k]);

@@ -1,30 +1,15 @@
 // Damages a small store in many random ways. Whatever happens to a file, reading it must give an error that
 // names the file, or the original data: never a crash, never other data. TT_TEST_MUTATIONS sets how often
 // (default 1000), TT_TEST_SEED which ones.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "core/crc32c.h"
 #include "core/digest.h"
-#include "core/file.h"
 #include "store/schema.h"
-#include "synthetic.h"
+#include "stored_files.h"
 
 static const synthetic_shard shards[] = {{TT_TRAIN, 270}, {TT_VALID, 20}, {TT_TRAIN, 270}, {TT_TRAIN, 3}};
 enum { SHARDS = 4, FILES = SHARDS + 1, SEED = 31 }; // the last file is the manifest
 
-typedef struct {
-  char name[32], *data;
-  size_t bytes;
-} original;
-
-static char folder[64], path[512];
-static original files[FILES];
+static stored_file files[FILES];
 static tt_molecule *truth[2]; // of each split, in store order
 static uint64_t truths[2];
 static char digest[33];
@@ -32,23 +17,6 @@ static char digest[33];
 static uint64_t random_state;
 static uint64_t draw(uint64_t n) {
   return n ? tt_mix64(random_state++) % n : 0;
-}
-
-static const char *in(const char *file) {
-  snprintf(path, sizeof path, "%s/%s", folder, file);
-  return path;
-}
-
-static void assert_ok(tt_status status) {
-  if (status != TT_OK) fail_msg("%s", tt_error_message());
-}
-
-// Plain write: the campaign needs no sync.
-static void write_file(const char *file, const void *data, size_t bytes) {
-  FILE *f = fopen(in(file), "wb");
-  assert_non_null(f);
-  assert_int_equal(fwrite(data, 1, bytes, f), bytes);
-  assert_int_equal(fclose(f), 0);
 }
 
 static long setting(const char *name, long otherwise) {
@@ -62,14 +30,7 @@ static long setting(const char *name, long otherwise) {
 static int setup(void **state) {
   (void)state;
   random_state = (uint64_t)setting("TT_TEST_SEED", 1) << 32;
-  strcpy(folder, "mutate_test.XXXXXX");
-  assert_non_null(mkdtemp(folder));
-  assert_ok(synthetic_store(folder, SEED, true, shards, SHARDS));
-  for (int k = 0; k < FILES; k++) {
-    strcpy(files[k].name, "manifest.json");
-    if (k < SHARDS) snprintf(files[k].name, sizeof files[k].name, "shard-%05d.h5", k);
-    assert_ok(tt_file_read(in(files[k].name), &files[k].data, &files[k].bytes));
-  }
+  store_files("mutate_test", SEED, shards, SHARDS, files);
   tt_store *store;
   assert_ok(tt_store_open(&store, folder));
   strcpy(digest, tt_store_digest(store));
@@ -87,10 +48,8 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   (void)state;
-  for (int k = 0; k < FILES; k++) unlink(in(files[k].name)), free(files[k].data);
-  rmdir(folder);
   for (int split = 0; split < 2; split++) synthetic_free(truth[split], truths[split]);
-  return 0;
+  return remove_files(files, FILES);
 }
 
 // ---- damage
@@ -102,7 +61,7 @@ static size_t place(size_t bytes) {
 }
 
 // Writes a damaged copy of a file; false if it happens to be equal. `what` gets words for a failing test.
-static bool damage(const original *o, char *what, size_t size) {
+static bool damage(const stored_file *o, char *what, size_t size) {
   size_t bytes = o->bytes, at = place(bytes), n = 1 + draw(64);
   char *data = malloc(bytes + 4096);
   assert_non_null(data);
@@ -189,14 +148,14 @@ static void no_damage_goes_unseen(void **state) {
   long count = setting("TT_TEST_MUTATIONS", 1000), same = 0, manifests = 0;
   assert_true(read_all("", "the sound store"));
   for (long k = 0; k < count; k++) {
-    const original *o = &files[draw(FILES)];
+    const stored_file *o = &files[draw(FILES)];
     char what[96];
     bool differs = damage(o, what, sizeof what), sound = read_all(o->name, what);
     manifests += o == &files[SHARDS];
     same += !differs;
     if (!differs && !sound) fail_msg("%s: nothing changed, but: %s", what, tt_error_message());
     if (differs && sound) fail_msg("%s: a changed file passed verification", what); // all is under checksums
-    write_file(o->name, o->data, o->bytes);
+    restore(o);
   }
   assert_true(read_all("", "the store, restored"));
   print_message("%ld mutations (%ld of the manifest): %ld changed nothing\n", count, manifests, same);
@@ -210,7 +169,7 @@ static void swapped_shards(void **state) {
       if (a == b) continue;
       write_file(files[a].name, files[b].data, files[b].bytes);
       assert_false(read_all(files[a].name, "swapped"));
-      write_file(files[a].name, files[a].data, files[a].bytes);
+      restore(&files[a]);
     }
 }
 
@@ -280,7 +239,7 @@ static void wrong_arrays_right_checksums(void **state) {
   for (uint32_t s = 0; s < SHARDS; s++) entries[s] = *tt_store_shard(store, s);
   tt_store_close(store);
   assert_ok(tt_schema_layout(&entries[0], true, &layout));
-  const original *o = &files[0];
+  const stored_file *o = &files[0];
   char *data = malloc(o->bytes);
   assert_non_null(data);
   for (long k = 0; k < count; k++) {
@@ -292,8 +251,8 @@ static void wrong_arrays_right_checksums(void **state) {
     refused += !read_sound(o->name);
   }
   free(data);
-  write_file(o->name, o->data, o->bytes);
-  write_file(files[SHARDS].name, files[SHARDS].data, files[SHARDS].bytes);
+  restore(o);
+  restore(&files[SHARDS]);
   assert_true(read_all("", "the store, restored"));
   assert_true(count < 100 || refused > count / 4);
   print_message("%ld wrong arrays with right checksums: %ld refused, the others are possible molecules\n",
@@ -306,7 +265,7 @@ static void wrong_manifest_right_digest(void **state) {
   (void)state;
   enum { TAIL = 53 }; // the manifest's last bytes: a line feed, " ],", the digest's line and "}"
   long count = setting("TT_TEST_MUTATIONS", 1000), refused = 0;
-  const original *o = &files[SHARDS];
+  const stored_file *o = &files[SHARDS];
   for (long k = 0; k < count; k++) {
     char *data = malloc(o->bytes + 1), what[96], digest_line[TAIL + 1];
     size_t body = o->bytes - TAIL, at = draw(body), n = 1 + draw(8);
@@ -337,7 +296,7 @@ static void wrong_manifest_right_digest(void **state) {
     tt_chunk_free(&chunk);
     free(data);
   }
-  write_file(o->name, o->data, o->bytes);
+  restore(o);
   assert_true(read_all("", "the store, restored"));
   assert_true(count < 100 || refused > count / 4);
   print_message("%ld wrong manifests with right digests: %ld refused\n", count, refused);
