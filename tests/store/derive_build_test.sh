@@ -1,17 +1,8 @@
 #!/bin/bash
 # Stores that were built apart and merged are the store built at once, byte for byte.
 # usage: derive_build_test.sh TWOTRACK [MPIRUN]     exit code 77: a build without RDKit
-set -u
-twotrack=$(realpath "$1")
 mpirun=${2:-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
+. "$(dirname "$0")/common.sh"
 store() { # store ARGUMENTS...: must succeed
   "$twotrack" store "$@" >out.txt 2>message || fail "store $*: $(cat message)"
 }
@@ -19,9 +10,7 @@ same() {
   diff -r -x origin.json -x rejected.tsv "$1" "$2" >/dev/null || fail "$1 and $2 differ"
 }
 
-printf 'C\n' >one.smi
-"$twotrack" store build one.smi --out probe --valid-fraction 0 >/dev/null 2>message ||
-  { grep -q 'has no RDKit' message && exit 77; }
+needs_rdkit
 
 for middle in C O N S CC 'C(=O)' 'C(F)' C1CC1; do
   for end in C CC O CO C#N c1ccccc1 'C(=O)O' Cl; do echo "C$middle$end"; done
@@ -55,5 +44,4 @@ store merge first more --out both --json
 grep -q '"joined": 40,' out.txt || fail "two recipes: $(cat out.txt)"
 "$twotrack" store info both | grep -q 'conformers 2, .*; .*conformers 4, ' || fail "recipe: $("$twotrack" store info both)"
 
-[ "$failures" = 0 ] && echo 'all is well'
-exit $((failures > 0))
+finish

@@ -2,18 +2,10 @@
 # twotrack store merge, split and sample: what the new stores hold, the same bytes for any number of ranks, what is
 # refused and how, and what failures leave behind. Made-up molecules: no RDKit is needed.
 # usage: derive_test.sh TWOTRACK MAKE_STORE MAKE_KEY_STORE LIST_STORE [MPIRUN]
-set -u
-twotrack=$(realpath "$1") make_store=$(realpath "$2") make_key_store=$(realpath "$3") list_store=$(realpath "$4")
+make_store=$(realpath "$2") make_key_store=$(realpath "$3") list_store=$(realpath "$4")
 mpirun=${5:-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
 export LC_ALL=C
-failures=0
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
+. "$(dirname "$0")/common.sh"
 derive() { # derive RANKS COMMAND ARGUMENTS...: must succeed
   local ranks=$1 launcher=()
   shift
@@ -270,5 +262,4 @@ for json in out.txt "$cafe-2/origin.json"; do
 done
 rm -r "$cafe" "$cafe-2"
 
-[ "$failures" = 0 ] && echo 'all is well'
-exit $((failures > 0))
+finish

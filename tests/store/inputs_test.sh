@@ -2,18 +2,9 @@
 # twotrack store build from XYZ and LMDB files: one molecule is one record, whatever file it is from.
 # usage: inputs_test.sh TWOTRACK VECTORS [MPIRUN]     exit code 77: a build without RDKit
 # VECTORS: unimol.xyz has 8 molecules of 3 frames each; unimol.lmdb and unimol2.lmdb (make_unimol.py) the same ones.
-set -u
-twotrack=$(realpath "$1")
 vectors=$(realpath "$2")
 mpirun=${3:-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
+. "$(dirname "$0")/common.sh"
 build() { # build OUT ARGUMENTS...
   local out=$1
   shift
@@ -40,9 +31,7 @@ rejected() { # rejected DIR NUMBER PATTERN
   awk -F '\t' -v n="$2" '$2 == n' "$1/rejected.tsv" | grep -q -- "$3" || fail "$1/rejected.tsv, record $2: no '$3'"
 }
 
-printf 'C\n' >one.smi
-"$twotrack" store build one.smi --out probe >/dev/null 2>message ||
-  { grep -q 'has no RDKit' message && exit 77; }
+needs_rdkit
 
 # ---- the same molecules from three kinds of files ----------------------------------------------------------
 
@@ -140,4 +129,4 @@ LC_ALL=C sed 's/smi/sme/' "$vectors/unimol.lmdb" >damaged.lmdb
 "$twotrack" store build --valid-fraction 0 --out damaged damaged.lmdb odd.xyz >/dev/null 2>message || fail "damaged: $(cat message)"
 grep -q 'record: its pickle has no "smi"' damaged/rejected.tsv || fail "a pickle without smi: $(cat damaged/rejected.tsv)"
 
-exit $((failures > 0))
+finish

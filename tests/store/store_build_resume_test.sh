@@ -1,22 +1,11 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # twotrack store build stopped by SIGKILL at random moments, by a full disk, by a damaged file of its own; gone on with by other
 # numbers of ranks: the same bytes as undisturbed. What is refused then. TT_TEST_SEED: which moments; TT_TEST_LONG: more of them.
 # usage: store_build_resume_test.sh TWOTRACK [MPIRUN]     exit code 77: a build without RDKit
-set -u
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # for containers; elsewhere they change nothing
 export OMPI_MCA_btl=self,tcp                                     # whose memory is no file, for the limits on files
-twotrack=$(realpath "$1")
 mpirun=${2:-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
-printf 'C\n' >one.smi
-"$twotrack" store build one.smi --out probe >log 2>&1 || { grep -q 'has no RDKit' log && exit 77; }
+. "$(dirname "$0")/common.sh"
+needs_rdkit
 
 # 144 molecules; many more records, some of which cannot be used, in six files, so that both passes take a while
 heads=(C CC OCC NCC FCC COC C=C 'CC(C)' 'CC(=O)' 'N#CC' 'C1CC1' 'c1ccccc1')
@@ -283,5 +272,4 @@ if mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
   same whole disk/store 'on a disk that was full'
 fi
 
-[ "$failures" = 0 ] && echo 'all is well'
-exit $((failures > 0))
+finish

@@ -1,17 +1,8 @@
 #!/bin/bash
 # twotrack store build: the same store for any number of ranks and any order of the input; what is refused and how.
 # usage: store_build_test.sh TWOTRACK [MPIRUN]     exit code 77: a build without RDKit
-set -u
-twotrack=$(realpath "$1")
 mpirun=${2:-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
+. "$(dirname "$0")/common.sh"
 check() { # check WHAT COMMAND...: the command must succeed
   local what=$1
   shift
@@ -38,9 +29,7 @@ same() { # same A B [rejected.tsv too]: the stores hold the same bytes
   diff -r "${files[@]}" "$1" "$2" >/dev/null || fail "$1 and $2 differ"
 }
 
-printf 'C\n' >one.smi
-"$twotrack" store build one.smi --out probe >/dev/null 2>message ||
-  { grep -q 'has no RDKit' message && exit 77; }
+needs_rdkit
 
 # ---- 44 molecules, and lines that cannot be used or are there already -------------------------------------
 
@@ -215,5 +204,4 @@ if [ -n "$mpirun" ]; then # one message, no matter how many ranks
   [ "$(grep -c missing.smi message)" = 1 ] || fail "two ranks said: $(cat message)"
 fi
 
-[ "$failures" = 0 ] && echo 'all is well'
-exit $((failures > 0))
+finish

@@ -1,17 +1,7 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # Jobs that write into one folder at the same moment: one of them writes the store, the others are refused and spoil nothing.
 # usage: two_writers_test.sh TWOTRACK     exit code 77: a build without RDKit
-set -u
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # for containers; elsewhere they change nothing
-twotrack=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
+. "$(dirname "$0")/common.sh"
 build() { "$twotrack" store build "$1" --out "$2" --seed 5 --shards 6 >"log-$3" 2>&1; }
 for a in C CC CCC OCC NCC FCC CSC COC 'CC(C)' 'OC(=O)' C1CC1 c1ccccc1; do
   for b in O N C F Cl S OC NC CO 'C=O' 'C#N' C1CC1 c1ccccc1; do echo "$a$b"; done
@@ -43,5 +33,4 @@ for round in $(seq "$rounds"); do
   "$twotrack" store verify "out-$round" >log-0 2>&1 || fail "round $round: $(cat log-0)"
 done
 
-[ "$failures" = 0 ] && echo 'all is well'
-exit $((failures > 0))
+finish
