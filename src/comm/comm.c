@@ -39,11 +39,29 @@ _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *ca
   tt_comm_abort(comm);
 }
 
+// Whether mpirun, srun or the like started this process as one of several.
+static bool launched(void) {
+  static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_FD",
+                                      "SLURM_PROCID"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+    if (getenv(names[k])) return true;
+  return false;
+}
+
+// Open MPI starts a daemon beside a process that is alone, in case that it starts others. It takes longer
+// than all the rest of MPI's start, so we do without; and without the folder under /tmp, which all such
+// processes would share and remove for each other.
+static void start_alone(void) {
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
+}
+
 tt_status tt_comm_start(tt_comm *comm) {
   *comm = (tt_comm){MPI_COMM_NULL, 0, 1, &process_traffic};
   // Open MPI's own MPI-IO (OMPIO) can hang in collective HDF5 writes: leave ROMIO, whatever its version is
   // called. A user's own choice stands.
   setenv("OMPI_MCA_io", "^ompio", 0);
+  if (!launched()) start_alone();
   int started, provided;
   TT_MPI(comm, MPI_Initialized(&started));
   if (!started) {
