@@ -24,6 +24,7 @@ const tt_run_column tt_run_columns[TT_RUN_COLUMNS] = {
     RUN("batch_size", INTEGER, batch_size),
     RUN("steps_planned", INTEGER, steps_planned),
     RUN("store_train_records", REAL, store_train_records),
+    RUN("store_valid_records", REAL, store_valid_records),
     RECORD("step", step),
     RECORD("samples", samples),
     RECORD("atoms", atoms),

@@ -20,7 +20,7 @@ typedef struct {
   size_t offset, size;
 } tt_run_column;
 
-enum { TT_RUN_COLUMNS = 44 };
+enum { TT_RUN_COLUMNS = 45 };
 extern const tt_run_column tt_run_columns[TT_RUN_COLUMNS];
 
 #endif

@@ -100,6 +100,7 @@ static tt_status read_header(tt_run *run, const json_t *header) {
   run->size_total = number(parameters, "total");
   run->size_without_embeddings = number(parameters, "without_embeddings");
   run->store_train_records = number(header, "store_train_records");
+  run->store_valid_records = number(header, "store_valid_records");
   run->started_unix = number(header, "started_unix");
   const char *digest = json_string_value(json_object_get(header, "store_digest"));
   snprintf(run->store_digest, sizeof run->store_digest, "%s", digest ? digest : "");
@@ -128,6 +129,7 @@ tt_status tt_run_read(tt_run *run, const char *path) {
   *run = (tt_run){.size_total = NAN,
                   .size_without_embeddings = NAN,
                   .store_train_records = NAN,
+                  .store_valid_records = NAN,
                   .started_unix = NAN,
                   .learning_rate = NAN};
   char file[PATH_MAX];

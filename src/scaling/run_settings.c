@@ -95,7 +95,7 @@ static tt_status settings_text(const char *config, const char *first, bool evalu
   return tt_fail(TT_ERR_MEMORY, "out of memory for the settings of a run");
 }
 
-static tt_status take_facts(tt_run *run, const tt_config *c) {
+static tt_status take_facts(tt_run *run, tt_config *c) {
   static const char *const schedules[] = {[TT_SCHEDULE_LINEAR] = "linear",
                                           [TT_SCHEDULE_CONSTANT] = "constant",
                                           [TT_SCHEDULE_COOLDOWN] = "cooldown"};
@@ -112,6 +112,10 @@ static tt_status take_facts(tt_run *run, const tt_config *c) {
   if (c->model.scaling_length == TT_SCALING_BATCH)
     snprintf(batch, sizeof batch, "; train.batch_size=%d", c->train.batch_size);
   snprintf(first, sizeof first, "store=%.40s%s", *run->store_digest ? run->store_digest : "unknown", batch);
+  // 0 stands for all, and so does more than there are
+  double all = run->store_valid_records;
+  if (all >= 1 && (c->validation.molecules == 0 || (double)c->validation.molecules > all))
+    c->validation.molecules = (int64_t)all;
   TT_TRY(tt_config_print(c, &text));
   tt_status status = settings_text(text, first, true, &run->evaluation);
   if (status == TT_OK) status = settings_text(text, "", false, &run->training);

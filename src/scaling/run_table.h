@@ -30,8 +30,9 @@ typedef struct {
   char store_digest[40]; // "": not known
   double size_total, size_without_embeddings; // parameters; NaN: not known
   double store_train_records;                 // molecules the store has to train on; NaN: not known
-  double started_unix;                        // seconds since 1970; NaN: not known
-  bool configured; // what follows is known: after tt_run_table_read, not after tt_run_read
+  double store_valid_records;
+  double started_unix; // seconds since 1970; NaN: not known
+  bool configured;     // what follows is known: after tt_run_table_read, not after tt_run_read
   int64_t layers, embed_dim, heads, pair_dim, pair_hidden, ffn_dim;
   int64_t seed, batch_size, steps_planned, warmup_steps, cooldown_steps;
   double learning_rate; // the peak
