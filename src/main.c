@@ -13,6 +13,7 @@ static const tt_command commands[] = {
     {"bench", tt_cli_bench, "measure how fast training runs here"},
     {"log", tt_cli_log, "export the records of runs as one table"},
     {"plot", tt_cli_plot, "draw the loss curves of runs"},
+    {"fit", tt_cli_fit, "fit a scaling law to runs or a table, with intervals, predictions and a figure"},
     {NULL, NULL, NULL},
 };
 

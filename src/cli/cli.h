@@ -15,6 +15,7 @@ int tt_cli_bench_loader(int argc, char **argv); // argv[0]: "loader"
 int tt_cli_bench_ops(int argc, char **argv); // argv[0]: "ops"
 int tt_cli_checkpoint(int argc, char **argv);
 int tt_cli_checkpoint_import(int argc, char **argv); // argv[0]: "import"
+int tt_cli_fit(int argc, char **argv);
 int tt_cli_log(int argc, char **argv);
 int tt_cli_plan(int argc, char **argv);
 int tt_cli_plot(int argc, char **argv);

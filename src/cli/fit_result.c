@@ -1,0 +1,183 @@
+#include "cli/fit_result.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "scaling/table_csv.h"
+
+static tt_status caution(tt_fit_result *r, const char *text) {
+  return text[0] ? tt_observations_caution(&r->observations, "%s", text) : TT_OK;
+}
+
+static void range_of(const tt_observation *rows, size_t count, tt_variable variable, double *low,
+                     double *high) {
+  *low = INFINITY, *high = 0;
+  for (size_t i = 0; i < count; i++) {
+    double value = tt_variable_value(variable, &rows[i]);
+    *low = fmin(*low, value), *high = fmax(*high, value);
+  }
+}
+
+// The law power is of samples, or of size where all points have one number of samples or none.
+static void choose_variable(tt_fit_result *r) {
+  const tt_fit_arguments *a = r->arguments;
+  double low, high;
+  r->law = a->law;
+  if (strcmp(a->law->name, "power") != 0 || a->variable_given) return;
+  range_of(r->observations.rows, r->observations.count, TT_VARIABLE_SAMPLES, &low, &high);
+  if (!(high > 1.001 * low)) r->law = tt_law_power(TT_VARIABLE_SIZE);
+}
+
+static tt_status choose_points(tt_fit_result *r) {
+  const tt_fit_arguments *a = r->arguments;
+  if (a->table)
+    TT_TRY(tt_observe_table(a->table, &a->choice, &r->observations));
+  else
+    TT_TRY(tt_observe_runs((const char *const *)a->runs, a->run_count, &a->choice, &r->observations));
+  choose_variable(r);
+  return tt_fit_arguments_check_predictions(a, r->law);
+}
+
+// What was fitted: rows of sizes that were not held out.
+static tt_status keep_rows(tt_fit_result *r) {
+  const tt_observations *o = &r->observations;
+  TT_TRY(tt_alloc(&r->rows, o->count, sizeof *r->rows, "points"));
+  for (size_t i = 0; i < o->count; i++)
+    if (!r->held_out || o->rows[i].size < r->held_out->from_size * (1 - 1e-6))
+      r->rows[r->count++] = o->rows[i];
+  for (size_t i = 0; i < r->count; i++) {
+    size_t k = 0;
+    while (k < i && !(fabs(r->rows[k].size - r->rows[i].size) <= 1e-6 * r->rows[i].size)) k++;
+    r->sizes += k == i && r->rows[i].size > 0;
+  }
+  return TT_OK;
+}
+
+static tt_status solve(tt_fit_result *r) {
+  const tt_fit_arguments *a = r->arguments;
+  const tt_observations *o = &r->observations;
+  if (a->hold_out) {
+    TT_TRY(tt_holdout_make(r->law, o->rows, o->count, a->hold_out, &a->fit, &a->interval, &r->holdout));
+    r->held_out = &r->holdout;
+    r->fit = &r->holdout.fit;
+    r->intervals = &r->holdout.intervals;
+  } else {
+    TT_TRY(tt_fit_solve(r->law, o->rows, o->count, &a->fit, &r->whole_fit));
+    r->fit = &r->whole_fit;
+    tt_status status = tt_intervals_make(r->law, o->rows, o->count, &a->fit, &r->whole_fit, &a->interval,
+                                         &r->whole_intervals);
+    if (status == TT_OK) {
+      r->intervals = &r->whole_intervals;
+      tt_intervals_identify(r->intervals, &r->whole_fit);
+    } else if (status != TT_ERR_DATA) // too few groups to resample: the fit stands without intervals
+      return status;
+    else
+      TT_TRY(tt_observations_caution(&r->observations, "no intervals: %s", tt_error_message()));
+  }
+  return keep_rows(r);
+}
+
+// Tells how far beyond the fitted points `at` lies, in each variable of the law. Returns the farthest factor.
+static double tell_extrapolation(const tt_fit_result *r, const tt_observation *at, char *text, size_t size) {
+  double farthest = 1;
+  text[0] = 0;
+  for (int v = 0; v < TT_VARIABLE_SIZE_STEPS; v++) {
+    bool used = false;
+    for (int k = 0; k < r->law->terms; k++) {
+      tt_variable u = r->law->variable[k];
+      used |= u == (tt_variable)v ||
+              (u == TT_VARIABLE_SIZE_STEPS && (v == TT_VARIABLE_SIZE || v == TT_VARIABLE_STEPS));
+    }
+    double low, high, value = tt_variable_value((tt_variable)v, at);
+    range_of(r->rows, r->count, (tt_variable)v, &low, &high);
+    bool above = value > high, below = value < low;
+    double factor = above ? value / high : low / value;
+    if (!used || !(above || below) || factor < 1.001) continue;
+    farthest = fmax(farthest, factor);
+    size_t n = strlen(text);
+    snprintf(text + n, size - n, "%s%s %.3g times %s the %s fitted", n ? ", " : "",
+             tt_variable_name((tt_variable)v), factor, above ? "above" : "below",
+             above ? "largest" : "smallest");
+  }
+  return farthest;
+}
+
+static tt_status predict(tt_fit_result *r) {
+  const tt_fit_arguments *a = r->arguments;
+  const double far = 10;
+  for (int i = 0; i < a->predict_count; i++) {
+    tt_fit_prediction *p = &r->predictions[r->prediction_count++];
+    *p = (tt_fit_prediction){.at = a->predict[i], .other = NAN};
+    if (a->at_given) p->other = tt_law_predict(r->law, a->at, &p->at);
+    if (!r->has_data) continue;
+    double farthest = tell_extrapolation(r, &p->at, p->extrapolation, sizeof p->extrapolation);
+    if (farthest > far)
+      TT_TRY(tt_observations_caution(
+          &r->observations,
+          "a prediction %.3g times beyond the points that were fitted is a guess: its "
+          "interval takes the law itself for true",
+          farthest));
+    p->predicted = r->intervals != NULL;
+    p->ours = (tt_prediction){NAN, {NAN, NAN}, {NAN, NAN}};
+    if (r->intervals)
+      TT_TRY(tt_predict(r->intervals, &p->at, &p->ours));
+    else {
+      p->predicted = true;
+      p->ours.loss = tt_law_predict(r->law, r->fit->theta, &p->at);
+    }
+  }
+  return TT_OK;
+}
+
+static tt_status add_cautions(tt_fit_result *r) {
+  int unknown = 0;
+  for (int p = 0; p < r->law->parameters; p++) unknown += !r->fit->identified[p];
+  if (unknown)
+    TT_TRY(tt_observations_caution(
+        &r->observations,
+        "%d of %d constants are not identified by these points: the law describes them, but "
+        "says little beyond them",
+        unknown, r->law->parameters));
+  if (r->fit->starts > 1 && r->fit->starts_at_optimum < 2)
+    TT_TRY(tt_observations_caution(
+        &r->observations,
+        "only one of %d starts ended at the optimum: it may not be the lowest; try more "
+        "--starts",
+        r->fit->starts));
+  if (!r->intervals) return TT_OK;
+  if (r->intervals->count < 0.95 * r->intervals->options.resamples)
+    TT_TRY(tt_observations_caution(
+        &r->observations, "%d of %d refits had no solution and are not in the intervals",
+        r->intervals->options.resamples - r->intervals->count, r->intervals->options.resamples));
+  return caution(r, r->intervals->caution);
+}
+
+tt_status tt_fit_result_make(tt_fit_result *r, const tt_fit_arguments *a) {
+  *r = (tt_fit_result){.arguments = a, .law = a->law, .at_objective = NAN};
+  r->has_data = a->run_count > 0 || a->table;
+  if (r->has_data) {
+    TT_TRY(choose_points(r));
+    TT_TRY(solve(r));
+    r->residual_count = tt_residuals_by_size(r->law, r->fit->theta, r->rows, r->count, r->residuals);
+    if (a->at_given) r->at_objective = tt_fit_objective(r->law, r->rows, r->count, a->fit.huber_delta, a->at);
+    TT_TRY(add_cautions(r));
+  }
+  return predict(r);
+}
+
+void tt_fit_result_free(tt_fit_result *r) {
+  tt_holdout_free(&r->holdout);
+  tt_intervals_free(&r->whole_intervals);
+  tt_observations_free(&r->observations);
+  free(r->rows);
+}
+
+const char *tt_fit_result_loss(const tt_fit_result *r) {
+  static const char *const names[TT_TERMS] = {"total validation loss", "token validation loss",
+                                              "position validation loss", "distance validation loss"};
+  // the tables of others have one column of losses, of which nothing is known
+  return r->observations.schedule[0] || !r->arguments->table ? names[r->arguments->choice.term] : "loss";
+}
