@@ -46,8 +46,7 @@ static tt_status keep_rows(tt_fit_result *r) {
   const tt_observations *o = &r->observations;
   TT_TRY(tt_alloc(&r->rows, o->count, sizeof *r->rows, "points"));
   for (size_t i = 0; i < o->count; i++)
-    if (!r->held_out || o->rows[i].size < r->held_out->from_size * (1 - 1e-6))
-      r->rows[r->count++] = o->rows[i];
+    if (!r->held_out || o->rows[i].size < r->held_out->from_size) r->rows[r->count++] = o->rows[i];
   for (size_t i = 0; i < r->count; i++) {
     size_t k = 0;
     while (k < i && !(fabs(r->rows[k].size - r->rows[i].size) <= 1e-6 * r->rows[i].size)) k++;
@@ -98,9 +97,9 @@ static double tell_extrapolation(const tt_fit_result *r, const tt_observation *a
     if (!used || !(above || below) || factor < 1.001) continue;
     farthest = fmax(farthest, factor);
     size_t n = strlen(text);
-    snprintf(text + n, size - n, "%s%s %.3g times %s the %s fitted", n ? ", " : "",
-             tt_variable_name((tt_variable)v), factor, above ? "above" : "below",
-             above ? "largest" : "smallest");
+    snprintf(text + n, size - n,
+             above ? "%s%s is %.3g times the largest fitted" : "%s%s is 1/%.3g of the smallest fitted",
+             n ? ", " : "", tt_variable_name((tt_variable)v), factor);
   }
   return farthest;
 }
@@ -148,10 +147,6 @@ static tt_status add_cautions(tt_fit_result *r) {
         "--starts",
         r->fit->starts));
   if (!r->intervals) return TT_OK;
-  if (r->intervals->count < 0.95 * r->intervals->options.resamples)
-    TT_TRY(tt_observations_caution(
-        &r->observations, "%d of %d refits had no solution and are not in the intervals",
-        r->intervals->options.resamples - r->intervals->count, r->intervals->options.resamples));
   return caution(r, r->intervals->caution);
 }
 

@@ -10,7 +10,7 @@ typedef struct {
   tt_observation at;
   bool predicted;          // `ours` and `extrapolation` are there
   tt_prediction ours;      // from the fit
-  char extrapolation[200]; // "" or "size is 93 times the largest fitted, ..."
+  char extrapolation[200]; // "" or "size is 93 times the largest fitted, steps is ..."
   double other;            // at the constants of --at; NaN
 } tt_fit_prediction;
 

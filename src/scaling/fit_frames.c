@@ -16,6 +16,7 @@ typedef struct {
   tt_variable variable; // of the x axis
   bool by_size;         // a curve a size; else one curve
   double radius;        // of a point
+  double aside;         // residuals: how far one size stands right of the size before
   tt_axis x, loss, residual;
 } frames;
 
@@ -99,7 +100,7 @@ static void set_ranges(frames *l) {
     include(&l->residual, log(p->predicted.measured.low / p->predicted.loss));
     include(&l->residual, log(p->predicted.measured.high / p->predicted.loss));
   }
-  tt_axis_range(&l->x, xs[0], xs[1], 0.04);
+  tt_axis_range(&l->x, xs[0], xs[1], 0.045);
   tt_axis_range(&l->loss, ys[0], ys[1], 0.06);
   double margin = fmax(0.09 * (l->residual.high - l->residual.low), 1e-6); // of an exact fit too
   l->residual.low -= margin, l->residual.high += margin;
@@ -153,6 +154,37 @@ static void draw_curves(tt_canvas *canvas, const frames *l) {
     for (size_t i = 0; i < s->count; i++) draw_size_curve(canvas, l, s->value[i], s->held_out[i]);
 }
 
+// Sizes that were trained to the same places would hide each other's residuals: there they stand side by
+// side, the smallest left, no wider than half the way to the next place.
+static void set_aside(frames *l) {
+  enum { PLACES = 24 };
+  const double most = 6;
+  const tt_fit_figure *f = l->figure;
+  double at[PLACES], gap = INFINITY, edge = INFINITY;
+  int places = 0;
+  if (!l->by_size || l->sizes->count < 2 || l->sizes->count > TT_FIT_SIZES_NAMED) return;
+  for (size_t i = 0; i < f->fitted_count; i++) {
+    double x = tt_axis_at(&l->x, x_of(l, &f->fitted[i]));
+    int k = 0;
+    while (k < places && fabs(at[k] - x) > 0.5) k++;
+    if (k < places) continue;
+    edge = fmin(edge, fmin(x - l->x.start, l->x.end - x));
+    if (places == PLACES) return; // spread out already
+    at[places++] = x;
+  }
+  for (int i = 0; i < places; i++)
+    for (int k = 0; k < i; k++) gap = fmin(gap, fabs(at[i] - at[k]));
+  double room = fmin(0.5 * gap, 2 * (edge - l->radius - 1));
+  double step = fmin(most, room / (double)(l->sizes->count - 1));
+  l->aside = step >= 1 ? step : 0;
+}
+
+static double aside(const frames *l, double size) {
+  size_t rank = 0;
+  while (rank + 1 < l->sizes->count && !tt_fit_sizes_same(l->sizes->value[rank], size)) rank++;
+  return l->aside * ((double)rank - 0.5 * (double)(l->sizes->count - 1));
+}
+
 typedef struct {
   double x, low, high;
 } bar;
@@ -172,7 +204,7 @@ static void draw_bar(tt_canvas *canvas, bar b, double width, tt_color color) {
 }
 
 // Prediction intervals of one held-out size: a band where it has points at several places of the x axis, else
-// bars. `residual`: around 0 in the lower frame.
+// bars; among residuals always bars, which stand aside with their points.
 static void draw_size_intervals(tt_canvas *canvas, const frames *l, double size, bar *bars, tt_point *outline,
                                 bool residual) {
   const tt_fit_figure *f = l->figure;
@@ -183,12 +215,13 @@ static void draw_size_intervals(tt_canvas *canvas, const frames *l, double size,
     tt_range r = p->predicted.measured;
     if (!tt_fit_sizes_same(p->at.size, size) || !(r.low > 0) || !isfinite(r.high)) continue;
     if (residual) r = (tt_range){log(r.low / p->predicted.loss), log(r.high / p->predicted.loss)};
-    bars[n++] = (bar){tt_axis_at(&l->x, x_of(l, &p->at)), tt_axis_at(y, r.low), tt_axis_at(y, r.high)};
+    bars[n++] = (bar){tt_axis_at(&l->x, x_of(l, &p->at)) + (residual ? aside(l, size) : 0),
+                      tt_axis_at(y, r.low), tt_axis_at(y, r.high)};
   }
   if (!n) return;
   tt_color color = tt_fit_sizes_color(l->sizes, size);
   qsort(bars, n, sizeof *bars, by_x);
-  if (bars[n - 1].x - bars[0].x < 8) {
+  if (residual || bars[n - 1].x - bars[0].x < 8) {
     color.opacity = 0.6;
     for (size_t i = 0; i < n; i++) draw_bar(canvas, bars[i], 1.2, color);
     return;
@@ -253,14 +286,18 @@ static tt_status draw_residuals(tt_canvas *canvas, const frames *l, tt_box box) 
   tt_canvas_line(canvas, (tt_point[]){{box.x, zero}, {box.x + box.width, zero}}, 2, 0.9, ink, NULL);
   for (size_t i = 0; i < f->fitted_count; i++) {
     double r = log(f->fitted[i].loss / tt_law_predict(f->law, f->theta, &f->fitted[i]));
-    tt_canvas_disc(canvas, (tt_point){tt_axis_at(&l->x, x_of(l, &f->fitted[i])), tt_axis_at(&l->residual, r)},
+    tt_canvas_disc(canvas,
+                   (tt_point){tt_axis_at(&l->x, x_of(l, &f->fitted[i])) + aside(l, f->fitted[i].size),
+                              tt_axis_at(&l->residual, r)},
                    l->radius, tt_fit_sizes_color(l->sizes, f->fitted[i].size));
   }
   for (size_t i = 0; i < f->held_out_count; i++) {
     const tt_holdout_point *p = &f->held_out[i];
     double r = log(p->at.loss / p->predicted.loss);
-    tt_fit_ring(canvas, (tt_point){tt_axis_at(&l->x, x_of(l, &p->at)), tt_axis_at(&l->residual, r)},
-                l->radius, tt_fit_sizes_color(l->sizes, p->at.size));
+    tt_fit_ring(
+        canvas,
+        (tt_point){tt_axis_at(&l->x, x_of(l, &p->at)) + aside(l, p->at.size), tt_axis_at(&l->residual, r)},
+        l->radius, tt_fit_sizes_color(l->sizes, p->at.size));
   }
   tt_canvas_end(canvas);
   return status;
@@ -278,6 +315,7 @@ tt_status tt_fit_frames_draw(tt_canvas *canvas, const tt_fit_figure *figure, con
   l.x.start = losses.x, l.x.end = losses.x + losses.width;
   l.loss.start = losses.y + losses.height, l.loss.end = losses.y;
   l.residual.start = residuals.y + residuals.height, l.residual.end = residuals.y;
+  set_aside(&l);
   TT_TRY(draw_losses(canvas, &l, losses));
   return draw_residuals(canvas, &l, residuals);
 }
