@@ -157,7 +157,7 @@ static json_t *data_json(const tt_fit_result *r) {
   return json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:i, s:i}", "source", o->source, "chosen", o->chosen,
                    "schedule", o->schedule[0] ? json_string(o->schedule) : json_null(), "size", o->size_kind,
                    "loss", tt_fit_result_loss(r), "points", (json_int_t)r->count, "sizes", r->sizes, "groups",
-                   r->fit->groups);
+                   tt_fit_result_groups(r));
 }
 
 static void set_fit(json_t *all, const tt_fit_result *r) {

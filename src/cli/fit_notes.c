@@ -75,8 +75,8 @@ static void write_data(writer *w, const tt_fit_result *r) {
   const tt_observations *o = &r->observations;
   begin(w, "What was fitted");
   add(w, false, "%s", o->source);
-  add(w, false, "%zu points of %d sizes in %d independent group%s", r->count, r->sizes, r->fit->groups,
-      r->fit->groups == 1 ? "" : "s");
+  add(w, false, "%zu points of %d sizes in %d independent group%s", r->count, r->sizes,
+      tt_fit_result_groups(r), tt_fit_result_groups(r) == 1 ? "" : "s");
   add(w, true, "%s", o->chosen);
   add(w, true, "schedule: %s", o->schedule[0] ? o->schedule : "not known");
   add(w, true, "size: %s", o->size_kind);

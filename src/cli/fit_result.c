@@ -31,6 +31,20 @@ static void choose_variable(tt_fit_result *r) {
   if (!(high > 1.001 * low)) r->law = tt_law_power(TT_VARIABLE_SIZE);
 }
 
+static tt_status check_variables(const tt_fit_result *r) {
+  const tt_observations *o = &r->observations;
+  for (int k = 0; k < r->law->terms; k++) {
+    size_t known = 0;
+    for (size_t i = 0; i < o->count; i++)
+      known += isfinite(tt_variable_value(r->law->variable[k], &o->rows[i]));
+    if (o->count && !known)
+      return tt_fail(TT_ERR_DATA, "%s have no %s, which the law %s needs%s", o->source,
+                     tt_variable_name(r->law->variable[k]), r->law->name,
+                     r->arguments->table ? " (--columns says which column it is)" : "");
+  }
+  return TT_OK;
+}
+
 static tt_status choose_points(tt_fit_result *r) {
   const tt_fit_arguments *a = r->arguments;
   if (a->table)
@@ -38,7 +52,12 @@ static tt_status choose_points(tt_fit_result *r) {
   else
     TT_TRY(tt_observe_runs((const char *const *)a->runs, a->run_count, &a->choice, &r->observations));
   choose_variable(r);
+  TT_TRY(check_variables(r));
   return tt_fit_arguments_check_predictions(a, r->law);
+}
+
+int tt_fit_result_groups(const tt_fit_result *r) {
+  return r->intervals ? r->intervals->groups : r->fit->groups;
 }
 
 // What was fitted: rows of sizes that were not held out.
@@ -137,14 +156,13 @@ static tt_status add_cautions(tt_fit_result *r) {
   if (unknown)
     TT_TRY(tt_observations_caution(
         &r->observations,
-        "%d of %d constants are not identified by these points: the law describes them, but "
-        "says little beyond them",
+        "not identified by these points: %d of %d constants; the law describes the points, but says little "
+        "beyond them",
         unknown, r->law->parameters));
   if (r->fit->starts > 1 && r->fit->starts_at_optimum < 2)
     TT_TRY(tt_observations_caution(
         &r->observations,
-        "only one of %d starts ended at the optimum: it may not be the lowest; try more "
-        "--starts",
+        "only one of %d starts ended at the optimum: it may not be the lowest; try more --starts",
         r->fit->starts));
   if (!r->intervals) return TT_OK;
   return caution(r, r->intervals->caution);

@@ -41,6 +41,9 @@ typedef struct {
 tt_status tt_fit_result_make(tt_fit_result *result, const tt_fit_arguments *arguments);
 void tt_fit_result_free(tt_fit_result *result);
 
+// How many of the points are independent of each other: runs, or rows of a table.
+int tt_fit_result_groups(const tt_fit_result *result);
+
 // "total validation loss", "token validation loss", ...
 const char *tt_fit_result_loss(const tt_fit_result *result);
 

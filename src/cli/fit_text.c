@@ -24,7 +24,8 @@ static void print_data(const tt_fit_result *r) {
   printf("schedule    %s\n", o->schedule[0] ? o->schedule : "not known");
   printf("size        %s\n", o->size_kind);
   printf("fitted      %zu points of %d size%s, %s to %s, in %d independent group%s", r->count, r->sizes,
-         r->sizes == 1 ? "" : "s", low, high, r->fit->groups, r->fit->groups == 1 ? "" : "s");
+         r->sizes == 1 ? "" : "s", low, high, tt_fit_result_groups(r),
+         tt_fit_result_groups(r) == 1 ? "" : "s");
   if (r->held_out) printf("; %zu points of the largest %d held out", r->held_out->count, r->held_out->sizes);
   printf("\nobjective   Huber's function of log loss, delta %g, summed: %.8g\n", options->huber_delta,
          r->fit->objective);
@@ -94,7 +95,7 @@ static void print_place(const tt_fit_result *r, const tt_observation *at) {
 
 static void print_residuals(const tt_fit_result *r) {
   if (!r->residual_count) return;
-  printf("\n%-20s %6s %9s %9s %9s  %s\n", "ln(loss / law) by size", "points", "mean", "rms", "worst",
+  printf("\n%-23s %6s %9s %9s %9s  %s\n", "ln(loss / law) by size", "points", "mean", "rms", "worst",
          "where");
   for (int i = 0; i < r->residual_count; i++) {
     const tt_residual_row *row = &r->residuals[i];
@@ -102,7 +103,7 @@ static void print_residuals(const tt_fit_result *r) {
     tt_lettering_number(low, sizeof low, row->smallest);
     tt_lettering_number(high, sizeof high, row->largest);
     snprintf(size, sizeof size, strcmp(low, high) ? "%s to %s" : "%s", low, high);
-    printf("%-22s %6zu %+9.4f %9.4f %+9.4f  ", size, row->count, row->mean, row->rms, row->worst);
+    printf("%-23s %6zu %+9.4f %9.4f %+9.4f  ", size, row->count, row->mean, row->rms, row->worst);
     print_place(r, &r->rows[row->worst_row]);
     printf("\n");
   }
@@ -164,10 +165,9 @@ static void print_held_out(const tt_fit_result *r) {
     print_prediction(&points[i].predicted);
     printf(" %9s  %s\n", error, points[i].inside ? "yes" : "no");
   }
-  printf("mean relative error %.2f %% of %zu points, %.2f %% of the last of each run; %zu of %zu inside the "
-         "%g %% "
-         "prediction interval\n",
-         100 * h->mean_relative_error, h->count, 100 * h->last_relative_error, h->inside, h->count,
+  printf("mean relative error %.2f %% of %zu points", 100 * h->mean_relative_error, h->count);
+  if (h->last_count < h->count) printf(", %.2f %% of the last of each run", 100 * h->last_relative_error);
+  printf("; %zu of %zu inside the %g %% prediction interval\n", h->inside, h->count,
          100 * r->arguments->interval.confidence);
 }
 
