@@ -142,9 +142,9 @@ static tt_status write_run(const tt_run *run, const char *folder) {
 static bool stays_inside(const char *name) {
   for (const char *part = name;; part++) {
     size_t length = strcspn(part, "/");
-    if (strncmp("..", part, length) == 0) return false; // "", "." or ".."
+    if (length == 2 && memcmp(part, "..", 2) == 0) return false;
     part += length;
-    if (!*part) return true;
+    if (!*part) return *name != '/';
   }
 }
 
