@@ -24,6 +24,7 @@ int tt_cli_store_build(int argc, char **argv);
 int tt_cli_store_merge(int argc, char **argv);
 int tt_cli_store_sample(int argc, char **argv);
 int tt_cli_store_split(int argc, char **argv);
+int tt_cli_sweep(int argc, char **argv);
 int tt_cli_train(int argc, char **argv);
 int tt_cli_version(void);
 

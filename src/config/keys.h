@@ -1,4 +1,5 @@
-// Inside the config room: the one table of keys that drives loading, overrides, checking and printing.
+// The one table of keys that drives loading, overrides, checking and printing; for the config room, and for
+// rooms that read other files of the same syntax (sweep).
 #ifndef TT_CONFIG_KEYS_H
 #define TT_CONFIG_KEYS_H
 
@@ -47,6 +48,23 @@ typedef struct {
 // Reads the text of an override as this key's type wants it; what does not fit becomes TT_VALUE_TEXT.
 // `text` is kept by reference.
 tt_config_value tt_config_parse(const tt_config_key *key, const char *text);
+
+struct config_t;
+struct config_setting_t;
+
+// A setting as libconfig read it; a text is kept by reference.
+tt_config_value tt_config_value_of(const struct config_setting_t *setting);
+
+// Reads a file into *parsed, strictly (tt_config_scan). TT_ERR_IO; TT_ERR_CONFIG with file and line. On
+// success the caller calls config_destroy.
+tt_status tt_config_read(const char *path, struct config_t *parsed);
+
+// One "group.key=value", checked for itself and stored; *key (may be NULL) becomes its place in the table.
+// The value of a string may be in quotes, as in a file. TT_ERR_CONFIG with "where: " in front of the message.
+tt_status tt_config_override(tt_config *config, const char *override, const char *where, int *key);
+
+// TT_ERR_CONFIG: there is no such key; names the nearest one. `group` may be "".
+tt_status tt_config_unknown_key(const char *where, const char *group, const char *name);
 
 // The start of a string, in quotes and safe in a one-line message; 64 bytes are enough.
 void tt_config_quote(char *shown, size_t size, const char *text);

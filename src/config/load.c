@@ -7,7 +7,7 @@
 #include "config/keys.h"
 #include "core/file.h"
 
-static tt_config_value value_of(const config_setting_t *setting) {
+tt_config_value tt_config_value_of(const config_setting_t *setting) {
   tt_config_value v = {.kind = TT_VALUE_OTHER};
   switch (config_setting_type(setting)) {
   case CONFIG_TYPE_INT:
@@ -37,7 +37,7 @@ static tt_config_value value_of(const config_setting_t *setting) {
   return v;
 }
 
-static tt_status unknown_key(const char *where, const char *group, const char *name) {
+tt_status tt_config_unknown_key(const char *where, const char *group, const char *name) {
   const tt_config_key *nearest = tt_config_nearest_key(group, name);
   return tt_fail(TT_ERR_CONFIG, "%s: unknown key %.60s%s%.60s; the nearest valid key is %s.%s (%s)", where,
                  group, *group ? "." : "", name, nearest->group, nearest->name, nearest->help);
@@ -52,8 +52,8 @@ static tt_status apply_group(tt_config *config, tt_config_source *source, config
     int line = config_setting_source_line(setting);
     snprintf(where, sizeof where, "%s:%d", source->path, line);
     int key = tt_config_find(group, name);
-    if (key < 0) return unknown_key(where, group, name);
-    TT_TRY(tt_config_set(config, &tt_config_keys[key], value_of(setting), where));
+    if (key < 0) return tt_config_unknown_key(where, group, name);
+    TT_TRY(tt_config_set(config, &tt_config_keys[key], tt_config_value_of(setting), where));
     source->of[key].line = line;
   }
   return TT_OK;
@@ -67,7 +67,7 @@ static tt_status apply_settings(tt_config *config, tt_config_source *source, con
     snprintf(where, sizeof where, "%s:%d", source->path, config_setting_source_line(setting));
     bool is_group = config_setting_is_group(setting);
     if (!tt_config_is_group(name)) {
-      if (!is_group) return unknown_key(where, "", name);
+      if (!is_group) return tt_config_unknown_key(where, "", name);
       return tt_fail(TT_ERR_CONFIG, "%s: unknown group %.60s; the nearest valid group is %s", where, name,
                      tt_config_nearest_group(name));
     }
@@ -78,16 +78,30 @@ static tt_status apply_settings(tt_config *config, tt_config_source *source, con
   return TT_OK;
 }
 
+// On success the caller calls config_destroy.
+static tt_status parse(const char *name, const char *text, size_t bytes, config_t *parsed) {
+  TT_TRY(tt_config_scan(name, text, bytes));
+  config_init(parsed);
+  if (config_read_string(parsed, text)) return TT_OK;
+  tt_status status =
+      tt_fail(TT_ERR_CONFIG, "%s:%d: %s", name, config_error_line(parsed), config_error_text(parsed));
+  config_destroy(parsed);
+  return status;
+}
+
+tt_status tt_config_read(const char *path, config_t *parsed) {
+  char *text;
+  size_t bytes;
+  TT_TRY(tt_file_read(path, &text, &bytes));
+  tt_status status = parse(path, text, bytes, parsed);
+  free(text);
+  return status;
+}
+
 static tt_status apply_text(tt_config *config, tt_config_source *source, const char *text, size_t bytes) {
-  TT_TRY(tt_config_scan(source->path, text, bytes));
   config_t parsed;
-  config_init(&parsed);
-  tt_status status;
-  if (config_read_string(&parsed, text))
-    status = apply_settings(config, source, config_root_setting(&parsed));
-  else
-    status = tt_fail(TT_ERR_CONFIG, "%s:%d: %s", source->path, config_error_line(&parsed),
-                     config_error_text(&parsed));
+  TT_TRY(parse(source->path, text, bytes, &parsed));
+  tt_status status = apply_settings(config, source, config_root_setting(&parsed));
   config_destroy(&parsed);
   return status;
 }
@@ -101,11 +115,9 @@ static tt_status apply_file(tt_config *config, tt_config_source *source) {
   return status;
 }
 
-// "group.key=value"; the value of a string may be in quotes, as in a file.
-static tt_status apply_override(tt_config *config, tt_config_source *source, const char *override) {
-  char where[300], *copy = strdup(override);
-  if (!copy) return tt_fail(TT_ERR_MEMORY, "out of memory: --set %.100s", override);
-  snprintf(where, sizeof where, "--set %.200s", override);
+tt_status tt_config_override(tt_config *config, const char *override, const char *where, int *found) {
+  char *copy = strdup(override);
+  if (!copy) return tt_fail(TT_ERR_MEMORY, "%s: out of memory", where);
   tt_status status;
   char *value = strchr(copy, '='), *name = copy;
   if (value) *value++ = 0;
@@ -118,18 +130,25 @@ static tt_status apply_override(tt_config *config, tt_config_source *source, con
   if (dot) *dot = 0, group = copy, name = dot + 1;
   int key = tt_config_find(group, name);
   if (key < 0) {
-    status = unknown_key(where, group, name);
+    status = tt_config_unknown_key(where, group, name);
     goto done;
   }
   size_t n = strlen(value);
   if (n >= 2 && value[0] == '"' && value[n - 1] == '"') value[n - 1] = 0, value++;
-  TT_TRY_GOTO(
-      status,
-      tt_config_set(config, &tt_config_keys[key], tt_config_parse(&tt_config_keys[key], value), where), done);
-  source->of[key].override = override;
+  status = tt_config_set(config, &tt_config_keys[key], tt_config_parse(&tt_config_keys[key], value), where);
+  if (found) *found = key;
 done:
   free(copy);
   return status;
+}
+
+static tt_status apply_override(tt_config *config, tt_config_source *source, const char *override) {
+  char where[300];
+  int key = 0;
+  snprintf(where, sizeof where, "--set %.200s", override);
+  TT_TRY(tt_config_override(config, override, where, &key));
+  source->of[key].override = override;
+  return TT_OK;
 }
 
 // The preset's values for every key that nobody wrote.

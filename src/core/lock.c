@@ -22,3 +22,12 @@ tt_status tt_folder_lock(const char *folder, int *lock) {
   return tt_fail(TT_ERR_IO, "another job is writing to %s: wait until it ends, or choose another --out",
                  folder);
 }
+
+bool tt_folder_is_locked(const char *folder) {
+  int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return false;
+  // shared, so that two who look do not take each other for a job
+  bool locked = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(file);
+  return locked;
+}

@@ -67,28 +67,58 @@ static tt_status refuse(const char *path, int failures, int64_t checkpoint, cons
       checkpoint ? "; or go on from an older checkpoint by moving the newer ones away" : "");
 }
 
-tt_status tt_failures_check(const char *run, int64_t checkpoint) {
-  char path[PATH_MAX], *text;
+// Calls `take` for each record; a line that is none does not count.
+static tt_status for_each(const char *path, void (*take)(void *user, json_t *record), void *user) {
+  char *text;
   size_t bytes;
-  path_of(run, path);
   if (!tt_file_exists(path)) return TT_OK;
   TT_TRY(tt_file_read(path, &text, &bytes));
-  json_t *last = NULL;
-  int failures = 0;
   for (char *line = text, *end = text + bytes, *feed; line < end; line = feed + 1) {
     feed = memchr(line, '\n', (size_t)(end - line));
     if (!feed) feed = end;
     json_t *record = json_loadb(line, (size_t)(feed - line), 0, NULL);
-    const json_t *from = json_object_get(record, "checkpoint");
-    if (json_is_integer(from) && json_integer_value(from) == checkpoint) {
-      json_decref(last);
-      last = json_incref(record);
-      failures++;
-    }
+    if (json_is_integer(json_object_get(record, "checkpoint"))) take(user, record);
     json_decref(record);
   }
   free(text);
-  tt_status status = failures > ALLOWED ? refuse(path, failures, checkpoint, last) : TT_OK;
-  json_decref(last);
+  return TT_OK;
+}
+
+typedef struct {
+  int64_t checkpoint;
+  int failures;
+  json_t *last;
+} of_checkpoint;
+
+static void count(void *user, json_t *record) {
+  of_checkpoint *c = user;
+  if (json_integer_value(json_object_get(record, "checkpoint")) != c->checkpoint) return;
+  json_decref(c->last);
+  c->last = json_incref(record);
+  c->failures++;
+}
+
+tt_status tt_failures_check(const char *run, int64_t checkpoint) {
+  char path[PATH_MAX];
+  path_of(run, path);
+  of_checkpoint c = {.checkpoint = checkpoint};
+  TT_TRY(for_each(path, count, &c));
+  tt_status status = c.failures > ALLOWED ? refuse(path, c.failures, checkpoint, c.last) : TT_OK;
+  json_decref(c.last);
   return status;
+}
+
+static void keep(void *user, json_t *record) {
+  tt_failure *f = user;
+  const char *message = json_string_value(json_object_get(record, "message"));
+  f->count++;
+  f->step = json_integer_value(json_object_get(record, "step"));
+  snprintf(f->message, sizeof f->message, "%s", message ? message : "");
+}
+
+tt_status tt_failures_last(const char *run, tt_failure *failure) {
+  char path[PATH_MAX];
+  path_of(run, path);
+  *failure = (tt_failure){0};
+  return for_each(path, keep, failure);
 }

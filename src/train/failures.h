@@ -21,4 +21,13 @@ void tt_failures_end_watch(void);
 // failed twice from there, with the last failure's message. A line that is no record does not count.
 tt_status tt_failures_check(const char *run, int64_t checkpoint);
 
+typedef struct {
+  int count;         // of failures noted; 0: none
+  int64_t step;      // updates done when the last one happened
+  char message[400]; // the last one's, cut
+} tt_failure;
+
+// What a run's failures.jsonl tells. TT_ERR_IO when it is there and cannot be read.
+tt_status tt_failures_last(const char *run, tt_failure *failure);
+
 #endif

@@ -65,19 +65,22 @@ static bool find_difference(const char *a, const char *b, size_t *at_a, size_t *
   }
 }
 
+bool tt_run_folder_differs(const char *before, const char *now, tt_config_difference *difference) {
+  size_t at_before, at_now;
+  if (!find_difference(before, now, &at_before, &at_now)) return false;
+  tt_config_line(before, at_before, difference->before, sizeof difference->before);
+  tt_config_line(now, at_now, difference->now, sizeof difference->now);
+  return true;
+}
+
 tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, const tt_progress_state *then,
                                    const char *config_text, const tt_store *store) {
-  size_t before, now;
-  const char *old = then->config ? then->config : "";
-  if (find_difference(old, config_text, &before, &now)) {
-    char old_line[300], line[300];
-    tt_config_line(old, before, old_line, sizeof old_line);
-    tt_config_line(config_text, now, line, sizeof line);
+  tt_config_difference d;
+  if (tt_run_folder_differs(then->config ? then->config : "", config_text, &d))
     return tt_fail(TT_ERR_CONFIG,
                    "%s was written with another configuration: '%s', now '%s'; resume with the run's own "
                    "%s/config.cfg, or start a new run with --init-from",
-                   checkpoint, old_line, line, folder);
-  }
+                   checkpoint, d.before, d.now, folder);
   if (strcmp(then->store_digest, tt_store_digest(store)) != 0)
     return tt_fail(
         TT_ERR_DATA,

@@ -26,4 +26,12 @@ tt_status tt_run_folder_start(const char *folder, const char *config_text, bool 
 tt_status tt_run_folder_check_same(const char *folder, const char *checkpoint, const tt_progress_state *then,
                                    const char *config_text, const tt_store *store);
 
+// Whether two resolved configurations are of different runs: they differ in more than what may change at a
+// resume. The first line that does is then in *difference, as "group.key = value" ("" past the end of a
+// text).
+typedef struct {
+  char before[300], now[300];
+} tt_config_difference;
+bool tt_run_folder_differs(const char *before, const char *now, tt_config_difference *difference);
+
 #endif
