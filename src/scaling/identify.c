@@ -55,15 +55,6 @@ static void check_variables(const tt_fitter *f, tt_fit *fit, double *sorted) {
   }
 }
 
-static double largest_share(const tt_fitter *f, const tt_solution *s, int c) {
-  double most = 0, share[TT_N];
-  for (size_t i = 0; i < f->count; i++) {
-    tt_solve_row(f, s, i, share);
-    most = fmax(most, share[c]);
-  }
-  return most;
-}
-
 // The least objective without E or without a term.
 static double objective_without(tt_fitter *f, const tt_solution *best, int first, int last) {
   double least = INFINITY;
@@ -91,7 +82,7 @@ static void check_term(tt_fitter *f, const tt_solution *best, const tt_errors *e
     refuse_term(fit, law, k, why);
     return;
   }
-  double share = largest_share(f, best, c);
+  double share = tt_solve_share(f, best, c);
   if (share < least_share) {
     snprintf(why, sizeof why, "its term is nowhere more than %.1g of the loss", share);
     refuse_term(fit, law, k, why);
@@ -117,7 +108,7 @@ static void check_offset(tt_fitter *f, const tt_solution *best, const tt_errors 
     refuse(fit, 0, "the fit puts it at 0: the data show no floor");
     return;
   }
-  double share = largest_share(f, best, 0);
+  double share = tt_solve_share(f, best, 0);
   if (share < least_share) refuse(fit, 0, "it is nowhere more than %.1g of the loss", share);
   for (int k = 0; k < law->terms; k++)
     if (!fit->identified[tt_law_exponent(law, k)])

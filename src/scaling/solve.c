@@ -6,7 +6,7 @@
 #include <string.h>
 
 // Share of the loss below which E or a term is asked whether it wants to be 0.
-static const double small_share = 1e-3;
+static const double small_share = 0.02;
 
 // ---- the far part: lmder ----
 
@@ -115,8 +115,7 @@ static bool newton(tt_fitter *f, tt_solution *s) {
 
 // ---- bounds ----
 
-// The largest share that coordinate c (E or a coefficient) has in the loss of a row.
-static double largest_share(const tt_fitter *f, const tt_solution *s, int c) {
+double tt_solve_share(const tt_fitter *f, const tt_solution *s, int c) {
   double most = 0, gradient[TT_N];
   for (size_t i = 0; i < f->count; i++) {
     if (!(f->weight[i] > 0)) continue;
@@ -128,16 +127,15 @@ static double largest_share(const tt_fitter *f, const tt_solution *s, int c) {
 
 // Puts E or a term out of play when the rest does as well without it: its minimum is at 0, which the
 // logarithm only ever creeps towards.
-static bool try_zero(tt_fitter *f, tt_solution *s, int c) {
-  if (!s->active[c] || largest_share(f, s, c) > small_share) return true;
+static void try_zero(tt_fitter *f, tt_solution *s, int c, bool *converged) {
+  if (!s->active[c] || tt_solve_share(f, s, c) > small_share) return;
   tt_solution without = *s;
   bool is_offset = f->law.offset && c == 0;
   without.active[c] = false;
   if (!is_offset) without.active[c + 1] = false;
-  bool converged = newton(f, &without);
-  if (without.objective > s->objective * (1 + 1e-9) + 1e-28 * f->count) return true;
-  *s = without;
-  return converged;
+  bool there = newton(f, &without);
+  if (without.objective > s->objective * (1 + 1e-9) + 1e-28 * f->count) return;
+  *s = without, *converged = there;
 }
 
 bool tt_solve_from(tt_fitter *f, tt_solution *s, bool far) {
@@ -147,8 +145,8 @@ bool tt_solve_from(tt_fitter *f, tt_solution *s, bool far) {
     run_lmder(f, s);
     converged = newton(f, s);
   }
-  if (f->law.offset) converged &= try_zero(f, s, 0);
-  for (int k = 0; k < f->law.terms; k++) converged &= try_zero(f, s, tt_law_coefficient(&f->law, k));
+  if (f->law.offset) try_zero(f, s, 0, &converged);
+  for (int k = 0; k < f->law.terms; k++) try_zero(f, s, tt_law_coefficient(&f->law, k), &converged);
   return converged && isfinite(s->objective);
 }
 

@@ -70,6 +70,9 @@ double tt_solve_evaluate(const tt_fitter *fitter, const tt_solution *solution, t
 // d log L / d u of row i, and its residual.
 double tt_solve_row(const tt_fitter *fitter, const tt_solution *solution, size_t i, double *gradient);
 
+// The largest share that coordinate c (E or a coefficient) has in the loss of a row.
+double tt_solve_share(const tt_fitter *fitter, const tt_solution *solution, int c);
+
 // The minimum next to the solution's point: cminpack's lmder on the signed square roots of the terms of the
 // objective first when `far`, then Newton's steps on the objective itself; coordinates that run to 0 are put
 // out of play. False when it did not converge.
