@@ -56,17 +56,19 @@ static void write_constants(writer *w, const tt_fit_result *r, char *heading, si
            100 * r->arguments->interval.confidence);
   begin(w, heading);
   for (int p = 0; p < r->law->parameters; p++) {
-    char value[40], interval[90];
+    char value[40], interval[90], names[80];
     double se = r->fit->standard_error[p];
+    if (!r->fit->identified[p]) {
+      int count = tt_fit_result_unknown(r, p, names, sizeof names);
+      add(w, false, "%s%snot identified", names, count > 1 ? ": " : "\t");
+      add(w, true, "%s", r->fit->reason[p]);
+      p += count - 1;
+      continue;
+    }
     tt_fit_format_value(value, sizeof value, r->fit->theta[p], se);
     tt_range range = r->intervals ? r->intervals->parameter[p] : (tt_range){NAN, NAN};
     tt_fit_format_range(interval, sizeof interval, range.low, range.high, se);
-    if (r->fit->identified[p])
-      add(w, false, "%s\t%s\t%s", r->law->parameter[p], value, r->intervals ? interval : "");
-    else {
-      add(w, false, "%s\tnot identified", r->law->parameter[p]);
-      add(w, true, "%s", r->fit->reason[p]);
-    }
+    add(w, false, "%s\t%s\t%s", r->law->parameter[p], value, r->intervals ? interval : "");
   }
   if (r->intervals) add(w, true, "%s", r->intervals->method);
 }

@@ -188,6 +188,16 @@ void tt_fit_result_free(tt_fit_result *r) {
   free(r->rows);
 }
 
+int tt_fit_result_unknown(const tt_fit_result *r, int first, char *names, size_t size) {
+  int p = first;
+  size_t used = 0;
+  for (; p < r->law->parameters && used < size; p++) {
+    if (r->fit->identified[p] || strcmp(r->fit->reason[p], r->fit->reason[first]) != 0) break;
+    used += (size_t)snprintf(names + used, size - used, "%s%s", p > first ? ", " : "", r->law->parameter[p]);
+  }
+  return p - first;
+}
+
 const char *tt_fit_result_loss(const tt_fit_result *r) {
   static const char *const names[TT_TERMS] = {"total validation loss", "token validation loss",
                                               "position validation loss", "distance validation loss"};

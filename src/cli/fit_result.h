@@ -44,6 +44,10 @@ void tt_fit_result_free(tt_fit_result *result);
 // How many of the points are independent of each other: runs, or rows of a table.
 int tt_fit_result_groups(const tt_fit_result *result);
 
+// Constants that are not identified for the same reason are told together: writes "B, beta" for those from
+// `first` on and returns the number of them.
+int tt_fit_result_unknown(const tt_fit_result *result, int first, char *names, size_t size);
+
 // "total validation loss", "token validation loss", ...
 const char *tt_fit_result_loss(const tt_fit_result *result);
 

@@ -45,7 +45,7 @@ static void print_constants(const tt_fit_result *r) {
   printf("\n%-9s %12s %12s   %-26s", "constant", "value", "std. error", heading);
   printf(at ? " %12s\n" : "\n", r->arguments->at_name);
   for (int p = 0; p < law->parameters; p++) {
-    char value[40] = "-", error[40] = "-", range[90] = "-", other[40];
+    char value[40], error[40], range[90] = "-", other[40];
     double se = r->fit->standard_error[p];
     if (r->fit->identified[p]) {
       tt_fit_format_value(value, sizeof value, r->fit->theta[p], se);
@@ -55,10 +55,16 @@ static void print_constants(const tt_fit_result *r) {
                             r->intervals->parameter[p].high, se);
       printf("%-9s %12s %12s   %-26s", law->parameter[p], value, error, range);
     } else
-      printf("%-9s %-53s", law->parameter[p], "  not identified");
+      printf("%-9s %-52s", law->parameter[p], "not identified");
     tt_fit_format_value(other, sizeof other, r->arguments->at[p], NAN);
     printf(at ? " %12s\n" : "\n", other);
-    if (!r->fit->identified[p]) printf("            %s\n", r->fit->reason[p]);
+  }
+  for (int p = 0; p < law->parameters; p++) {
+    char names[80];
+    if (r->fit->identified[p]) continue;
+    int count = tt_fit_result_unknown(r, p, names, sizeof names);
+    printf("%s not identified: %s\n", names, r->fit->reason[p]);
+    p += count - 1;
   }
   if (r->intervals) printf("intervals: %s\n", r->intervals->method);
 }

@@ -44,6 +44,7 @@ static double draw_notes(tt_canvas *canvas, const tt_fit_figure *f, double x, do
       const tt_fit_line *l = &note->lines[k];
       const tt_text_style *style = l->small ? &small : &line;
       double leading = l->small ? 11 : 12.5;
+      if (k && note->lines[k - 1].small && !l->small) y += 3;
       y = strchr(l->text, '\t')
               ? draw_row(canvas, (tt_point){x, y}, leading, style, l->text, draw)
               : tt_lettering_paragraph(canvas, (tt_point){x, y}, width, leading, 8, style, l->text, draw);
