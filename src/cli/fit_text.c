@@ -42,7 +42,7 @@ static void print_constants(const tt_fit_result *r) {
   char heading[40];
   bool at = r->arguments->at_given;
   snprintf(heading, sizeof heading, "%g %% interval", 100 * r->arguments->interval.confidence);
-  printf("\n%-9s %12s %12s   %-26s", "constant", "value", "std. error", heading);
+  printf("\n%-9s %12s %12s   %-*s", "constant", "value", "std. error", at ? 26 : 0, heading);
   printf(at ? " %12s\n" : "\n", r->arguments->at_name);
   for (int p = 0; p < law->parameters; p++) {
     char value[40], error[40], range[90] = "-", other[40];
@@ -53,9 +53,9 @@ static void print_constants(const tt_fit_result *r) {
       if (r->intervals)
         tt_fit_format_range(range, sizeof range, r->intervals->parameter[p].low,
                             r->intervals->parameter[p].high, se);
-      printf("%-9s %12s %12s   %-26s", law->parameter[p], value, error, range);
+      printf("%-9s %12s %12s   %-*s", law->parameter[p], value, error, at ? 26 : 0, range);
     } else
-      printf("%-9s %-52s", law->parameter[p], "not identified");
+      printf("%-9s %-*s", law->parameter[p], at ? 52 : 0, "not identified");
     tt_fit_format_value(other, sizeof other, r->arguments->at[p], NAN);
     printf(at ? " %12s\n" : "\n", other);
   }
