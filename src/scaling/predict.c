@@ -51,10 +51,13 @@ tt_status tt_predict(const tt_intervals *v, const tt_observation *at, tt_predict
   prediction->measured = (tt_range){NAN, NAN};
   if (v->scatter_count > 0) {
     // where the law lies, in equal shares: with every residual it makes one possible loss
-    double laws[STRATA], tail = 0.5 * (1 - v->options.confidence);
+    double laws[STRATA], tail = 0.5 * (1 - v->options.confidence),
+                         wider = v->z / tt_normal_quantile(1 - tail);
     for (int i = 0; i < STRATA; i++)
-      laws[i] = tt_intervals_at(v, estimate, logs, tt_normal_quantile((i + 0.5) / STRATA));
-    prediction->measured = (tt_range){exp(sum_quantile(laws, v, tail)), exp(sum_quantile(laws, v, 1 - tail))};
+      laws[i] = tt_intervals_at(v, estimate, logs, wider * tt_normal_quantile((i + 0.5) / STRATA));
+    // never inside the law's own interval, where that has one long tail
+    prediction->measured = (tt_range){fmin(exp(sum_quantile(laws, v, tail)), prediction->law.low),
+                                      fmax(exp(sum_quantile(laws, v, 1 - tail)), prediction->law.high)};
   }
   free(logs);
   if (!isfinite(prediction->loss))
