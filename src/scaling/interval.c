@@ -73,24 +73,27 @@ static tt_status leave_out(tt_intervals *v, tt_fitter *fitter, tt_clusters *clus
   return TT_OK;
 }
 
-// Share of refits in which a coefficient (or E) ran to its bound, 0.
+// Share of refits in which a parameter is at its bound, 0.
 static double at_bound(const tt_intervals *v, int p) {
   int n = 0;
-  for (int b = 0; b < v->count; b++) n += v->replicates[b][p] <= 0;
+  for (int b = 0; b < v->count; b++) n += v->replicates[b][p] == 0;
   return (double)n / v->count;
 }
 
-static void judge(tt_intervals *v, int p, bool exponent, int coefficient) {
+// Parameter p of a term with these two parameters (E: twice itself). A term that is often 0, or does not
+// change with its variable, has neither a coefficient nor an exponent.
+static void judge(tt_intervals *v, int p, int coefficient, int exponent) {
   double low = v->parameter[p].low, high = v->parameter[p].high, percent = 100 * v->options.confidence;
-  double bound = at_bound(v, coefficient), allowed = 0.5 * (1 - v->options.confidence);
+  int worse = at_bound(v, exponent) > at_bound(v, coefficient) ? exponent : coefficient;
+  double bound = at_bound(v, worse), allowed = 0.5 * (1 - v->options.confidence);
   char *reason = v->reason[p];
   size_t room = sizeof v->reason[p];
   if (bound > allowed)
-    snprintf(reason, room, "%s is 0 in %.0f %% of the refits to resampled data",
-             v->law.parameter[coefficient], 100 * bound);
+    snprintf(reason, room, "%s is 0 in %.0f %% of the refits to resampled data", v->law.parameter[worse],
+             100 * bound);
   else if (!isfinite(low) || !isfinite(high))
     snprintf(reason, room, "its refits to resampled data run to infinity");
-  else if (exponent && low <= 0 && high >= 0)
+  else if (low <= 0 && high >= 0)
     snprintf(reason, room, "its %g %% interval, %.3g to %.3g, includes 0", percent, low, high);
   else if (fmax(fabs(low), fabs(high)) > 10 * fmin(fabs(low), fabs(high)))
     snprintf(reason, room, "its %g %% interval, %.3g to %.3g, spans more than a factor of ten", percent, low,
@@ -106,11 +109,11 @@ static tt_status all_parameters(tt_intervals *v) {
     v->parameter[p] = tt_intervals_of(v, v->theta[p], values);
   }
   free(values);
-  if (v->law.offset) judge(v, 0, false, 0);
+  if (v->law.offset) judge(v, 0, 0, 0);
   for (int k = 0; k < v->law.terms; k++) {
     int c = tt_law_coefficient(&v->law, k), e = tt_law_exponent(&v->law, k);
-    judge(v, c, false, c);
-    judge(v, e, true, c);
+    judge(v, c, c, e);
+    judge(v, e, c, e);
   }
   return TT_OK;
 }
