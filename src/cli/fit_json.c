@@ -173,6 +173,9 @@ static void set_fit(json_t *all, const tt_fit_result *r) {
   json_object_set_new(all, "interval_method", r->intervals ? json_string(r->intervals->method) : json_null());
   json_object_set_new(all, "resamples", json_integer(r->intervals ? r->intervals->count : 0));
   json_object_set_new(all, "correlation", correlation_json(r));
+  json_object_set_new(all, "optimal_size_exponent", number(r->optimal));
+  json_object_set_new(all, "optimal_size_exponent_interval",
+                      range(isnan(r->optimal) ? (tt_range){NAN, NAN} : r->optimal_range));
   json_object_set_new(all, "r_squared", number(r->fit->r_squared));
   json_object_set_new(all, "rms_log_residual", number(r->fit->rmse_log));
   json_object_set_new(all, "mean_relative_error", number(r->fit->mean_relative_error));

@@ -70,7 +70,7 @@ static void write_constants(writer *w, const tt_fit_result *r, char *heading, si
     tt_fit_format_range(interval, sizeof interval, range.low, range.high, se);
     add(w, false, "%s\t%s\t%s", r->law->parameter[p], value, r->intervals ? interval : "");
   }
-  if (r->intervals) add(w, true, "%s", r->intervals->method);
+  if (r->intervals) add(w, true, "intervals: %s", r->intervals->method);
 }
 
 static void write_data(writer *w, const tt_fit_result *r) {

@@ -168,14 +168,38 @@ static tt_status add_cautions(tt_fit_result *r) {
   return caution(r, r->intervals->caution);
 }
 
+// With C proportional to N D the best size grows as C^(beta / (alpha + beta)). The quotient is better known
+// than its parts.
+static tt_status find_optimal(tt_fit_result *r) {
+  enum { ALPHA = 2, BETA = 4 };
+  const double *theta = r->fit->theta;
+  const tt_intervals *v = r->intervals;
+  if (strcmp(r->law->name, "chinchilla") != 0 || !v) return TT_OK;
+  if (!r->fit->identified[ALPHA] || !r->fit->identified[BETA]) return TT_OK;
+  double *values;
+  TT_TRY(tt_alloc(&values, (size_t)v->count, sizeof *values, "refits"));
+  bool finite = true;
+  for (int i = 0; i < v->count; i++) {
+    values[i] = v->replicates[i][BETA] / (v->replicates[i][ALPHA] + v->replicates[i][BETA]);
+    finite &= isfinite(values[i]);
+  }
+  if (finite) {
+    r->optimal = theta[BETA] / (theta[ALPHA] + theta[BETA]);
+    r->optimal_range = tt_intervals_of(v, r->optimal, values);
+  }
+  free(values);
+  return TT_OK;
+}
+
 tt_status tt_fit_result_make(tt_fit_result *r, const tt_fit_arguments *a) {
-  *r = (tt_fit_result){.arguments = a, .law = a->law, .at_objective = NAN};
+  *r = (tt_fit_result){.arguments = a, .law = a->law, .at_objective = NAN, .optimal = NAN};
   r->has_data = a->run_count > 0 || a->table;
   if (r->has_data) {
     TT_TRY(choose_points(r));
     TT_TRY(solve(r));
     r->residual_count = tt_residuals_by_size(r->law, r->fit->theta, r->rows, r->count, r->residuals);
     if (a->at_given) r->at_objective = tt_fit_objective(r->law, r->rows, r->count, a->fit.huber_delta, a->at);
+    TT_TRY(find_optimal(r));
     TT_TRY(add_cautions(r));
   }
   return predict(r);

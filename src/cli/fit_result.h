@@ -27,7 +27,9 @@ typedef struct {
   const tt_holdout *held_out;    // NULL: nothing was
   tt_residual_row residuals[TT_RESIDUAL_ROWS];
   int residual_count;
-  double at_objective; // of --at, on `rows`; NaN
+  double optimal; // of the law chinchilla: the size that is best for C = 6 N D grows as C^optimal; NaN
+  tt_range optimal_range; // its interval
+  double at_objective;    // of --at, on `rows`; NaN
   tt_fit_prediction predictions[TT_FIT_PREDICTIONS];
   int prediction_count;
   // what the pointers above point to

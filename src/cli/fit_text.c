@@ -92,6 +92,16 @@ static void print_correlation(const tt_fit_result *r) {
   }
 }
 
+static void print_optimal(const tt_fit_result *r) {
+  char value[40], range[90];
+  double half = (r->optimal_range.high - r->optimal_range.low) / 4;
+  if (isnan(r->optimal)) return;
+  tt_fit_format_value(value, sizeof value, r->optimal, half);
+  tt_fit_format_range(range, sizeof range, r->optimal_range.low, r->optimal_range.high, half);
+  printf("for C proportional to N D the best size grows as C^a, a = beta / (alpha + beta) = %s, %s\n", value,
+         range);
+}
+
 // "run 41k-seed1, step 500": where a point is from.
 static void print_place(const tt_fit_result *r, const tt_observation *at) {
   const tt_observations *o = &r->observations;
@@ -200,6 +210,7 @@ void tt_fit_report_print(const tt_fit_result *r) {
     print_data(r);
     print_constants(r);
     print_correlation(r);
+    print_optimal(r);
     print_residuals(r);
     print_held_out(r);
   } else {

@@ -128,6 +128,7 @@ static void grid_lines(tt_canvas *canvas, const tt_axis *axis, const tt_axis *ac
 
 static void tick_marks(tt_canvas *canvas, const tt_axis *axis, const tt_axis *across, bool vertical,
                        const tt_tick *ticks, int count, const tt_text_style *style) {
+  double taken = -INFINITY; // up to here along the x axis by the number before
   for (int i = 0; i < count; i++) {
     double p = tt_axis_at(axis, ticks[i].value), edge = across->start, length = ticks[i].label[0] ? 4 : 2.2;
     tt_point mark[2] = {{p, edge}, {p, edge + length}};
@@ -135,7 +136,14 @@ static void tick_marks(tt_canvas *canvas, const tt_axis *axis, const tt_axis *ac
     tt_canvas_line(canvas, mark, 2, 0.7, frame, NULL);
     tt_point at =
         vertical ? (tt_point){p, edge + 6 + style->size} : (tt_point){edge - 7, p + 0.36 * style->size};
-    if (ticks[i].label[0]) tt_canvas_text(canvas, at, style, ticks[i].label);
+    if (!ticks[i].label[0]) continue;
+    if (vertical) { // steps of a logarithmic axis get narrow; a number that would touch the last one is left
+                    // out
+      double half = tt_canvas_text_width(canvas, style, ticks[i].label) / 2;
+      if (p - half < taken + 5) continue;
+      taken = p + half;
+    }
+    tt_canvas_text(canvas, at, style, ticks[i].label);
   }
 }
 

@@ -91,7 +91,7 @@ static tt_status draw(tt_canvas *canvas, const tt_fit_figure *f, double height) 
   tt_fit_sizes sizes;
   TT_TRY(tt_fit_sizes_find(&sizes, f));
   tt_status status = tt_fit_frames_draw(canvas, f, &sizes, losses, residuals);
-  if (status == TT_OK && sizes.count)
+  if (status == TT_OK)
     tt_fit_sizes_draw(canvas, &sizes, (tt_box){left + frame_width + 14, top, legend_width, losses.height},
                       f->size_key);
   tt_fit_sizes_free(&sizes);

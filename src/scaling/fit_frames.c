@@ -8,7 +8,7 @@
 #include "scaling/axes.h"
 
 static const tt_color ink = {0.1, 0.1, 0.1, 1};
-enum { CURVE_POINTS = 160, BAR_CURVES = 7 }; // BAR_CURVES: curves beside a colour bar
+enum { CURVE_POINTS = 160, BAR_CURVES = 7, RESIDUAL_BARS = 16 }; // BAR_CURVES: curves beside a colour bar
 
 typedef struct {
   const tt_fit_figure *figure;
@@ -204,7 +204,7 @@ static void draw_bar(tt_canvas *canvas, bar b, double width, tt_color color) {
 }
 
 // Prediction intervals of one held-out size: a band where it has points at several places of the x axis, else
-// bars; of many sizes always bars, and among residuals, which stand aside with their points.
+// bars; of many sizes always bars, and few of them among residuals, which stand aside with their points.
 static void draw_size_intervals(tt_canvas *canvas, const frames *l, double size, bar *bars, tt_point *outline,
                                 bool residual) {
   const tt_fit_figure *f = l->figure;
@@ -221,7 +221,8 @@ static void draw_size_intervals(tt_canvas *canvas, const frames *l, double size,
   if (!n) return;
   tt_color color = tt_fit_sizes_color(l->sizes, size);
   qsort(bars, n, sizeof *bars, by_x);
-  if (residual || l->sizes->count > TT_FIT_SIZES_NAMED || bars[n - 1].x - bars[0].x < 8) {
+  bool one_place = bars[n - 1].x - bars[0].x < 8;
+  if (one_place || l->sizes->count > TT_FIT_SIZES_NAMED || (residual && n <= RESIDUAL_BARS)) {
     color.opacity = 0.6;
     for (size_t i = 0; i < n; i++) draw_bar(canvas, bars[i], 1.2, color);
     return;

@@ -38,6 +38,7 @@ static int by_value(const void *a, const void *b) {
 
 tt_status tt_fit_sizes_find(tt_fit_sizes *sizes, const tt_fit_figure *figure) {
   *sizes = (tt_fit_sizes){0};
+  sizes->on_axis = tt_fit_figure_variable(figure) == TT_VARIABLE_SIZE;
   size_t all = figure->fitted_count + figure->held_out_count;
   entry *entries;
   TT_TRY(tt_alloc(&entries, all, sizeof *entries, "a figure"));
@@ -66,7 +67,7 @@ void tt_fit_sizes_free(tt_fit_sizes *sizes) {
 }
 
 tt_color tt_fit_sizes_color(const tt_fit_sizes *sizes, double size) {
-  if (sizes->count < 2 || !(size > 0)) return shade(0.35);
+  if (sizes->on_axis || sizes->count < 2 || !(size > 0)) return shade(0.35);
   if (sizes->count > TT_FIT_SIZES_NAMED) {
     double low = log(sizes->value[0]), high = log(sizes->value[sizes->count - 1]);
     return shade((high - log(size)) / (high - low));
@@ -107,6 +108,7 @@ static void draw_bar(tt_canvas *canvas, const tt_fit_sizes *sizes, tt_box box, c
 
 void tt_fit_sizes_draw(tt_canvas *canvas, const tt_fit_sizes *sizes, tt_box box, const char *key) {
   const tt_color ink = {0.15, 0.15, 0.15, 1};
+  if (sizes->on_axis || !sizes->count) return;
   tt_text_style style = {.size = 9.5, .color = ink};
   double y =
       tt_lettering_paragraph(canvas, (tt_point){box.x, box.y + 8}, box.width, 11.5, 0, &style, key, true);

@@ -14,6 +14,7 @@ typedef struct {
   double *value; // [count] ascending; sizes equal to one part in a million are one
   bool *held_out;
   size_t count;
+  bool on_axis; // size is the x axis, which tells them: one colour, no names
 } tt_fit_sizes;
 
 // The sizes of all points. TT_ERR_MEMORY. Release with tt_fit_sizes_free.
