@@ -1,6 +1,7 @@
 #include "scaling/interval.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,27 +119,37 @@ static tt_status all_parameters(tt_intervals *v) {
   return TT_OK;
 }
 
-static void describe(tt_intervals *v) {
+// Adds a sentence to the caution.
+static void caution(tt_intervals *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void caution(tt_intervals *v, const char *format, ...) {
+  size_t at = strlen(v->caution), room = sizeof v->caution;
+  if (at > 0 && at + 2 < room) at += snprintf(v->caution + at, room - at, "; ");
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(v->caution + at, room - at, format, arguments);
+  va_end(arguments);
+}
+
+static void describe(tt_intervals *v, const tt_fit *fit) {
   const char *what = v->clustered ? "runs" : "points";
-  if (v->options.method == TT_INTERVAL_PERCENTILE)
-    snprintf(v->method, sizeof v->method,
-             "percentiles of %d refits to %d %s drawn with replacement, seed %llu", v->count, v->groups, what,
-             (unsigned long long)v->options.seed);
-  else
-    snprintf(v->method, sizeof v->method,
-             "bias-corrected percentiles of %d refits to %d %s drawn with replacement, widened for their "
-             "number, seed %llu",
-             v->count, v->groups, what, (unsigned long long)v->options.seed);
+  bool plain = v->options.method == TT_INTERVAL_PERCENTILE;
+  snprintf(v->method, sizeof v->method, "%s of %d refits to %d %s drawn with replacement%s, seed %llu",
+           plain ? "percentiles" : "bias-corrected percentiles", v->count, v->groups, what,
+           plain ? "" : ", widened for their number", (unsigned long long)v->options.seed);
   if (v->groups < (v->clustered ? FEW_RUNS : FEW_POINTS))
-    snprintf(v->caution, sizeof v->caution,
-             "intervals come from %d %s only; with so few they have missed the truth more often than they "
-             "promise in simulations (docs/scaling-laws.md)",
-             v->groups, what);
-  if (v->unconverged > v->count / 20) {
-    size_t at = strlen(v->caution);
-    snprintf(v->caution + at, sizeof v->caution - at, "%s%d of %d refits did not converge", at ? "; " : "",
-             v->unconverged, v->count);
-  }
+    caution(v,
+            "intervals come from %d %s only: with so few their coverage is not what they promise "
+            "(docs/scaling-laws.md)",
+            v->groups, what);
+  int unknown = 0;
+  for (int p = 0; p < v->law.parameters; p++) unknown += !fit->identified[p] || !v->identified[p];
+  if (unknown > 0)
+    caution(v,
+            "%d of %d constants are not identified: predictions far from the fitted points may miss by more "
+            "than their intervals tell",
+            unknown, v->law.parameters);
+  if (v->unconverged > v->count / 20)
+    caution(v, "%d of %d refits did not converge", v->unconverged, v->count);
 }
 
 tt_status tt_intervals_make(const tt_law *law, const tt_observation *rows, size_t count,
@@ -165,7 +176,7 @@ tt_status tt_intervals_make(const tt_law *law, const tt_observation *rows, size_
   TT_TRY_GOTO(status, refit_all(v, fitter, &clusters), end);
   TT_TRY_GOTO(status, leave_out(v, fitter, &clusters, rows), end);
   TT_TRY_GOTO(status, all_parameters(v), end);
-  describe(v);
+  describe(v, fit);
 end:
   tt_fitter_free(fitter);
   tt_clusters_free(&clusters);

@@ -41,7 +41,7 @@ typedef struct {
   bool identified[TT_LAW_PARAMETERS];      // what the refits say; see tt_intervals_identify
   char reason[TT_LAW_PARAMETERS][160];     // why not, a sentence
   char method[200];  // "percentiles of 4000 refits to 240 points drawn with replacement, seed 1"
-  char caution[320]; // "" or a sentence: why the intervals may not hold what they promise
+  char caution[320]; // "" or why the intervals may not hold what they promise, joined by "; "
   double *scatter;   // [scatter_count] ascending: the log loss of a row less that of the law fitted without
                      // the row's group, so how the loss of a new run lies around the law
   size_t scatter_count;

@@ -185,6 +185,7 @@ static void not_identified(void **state) {
   assert_false(v.identified[2]);
   assert_true(v.reason[1][0] && v.reason[2][0]);
   assert_true(v.identified[4] && !v.reason[4][0]);
+  assert_non_null(strstr(v.caution, "not identified: predictions far from"));
   // what the fit says already is kept
   for (int p = 0; p < 5; p++) fit.identified[p] = true;
   fit.identified[1] = false, strcpy(fit.reason[1], "its own reason");
