@@ -44,13 +44,19 @@ tt_status tt_fit_solve(const tt_law *law, const tt_observation *rows, size_t cou
     return tt_fail(TT_ERR_MEMORY, "no memory for %d starts", most);
   }
   int starts = tt_starts(fitter, random, options->seed, ends, most), converged = 0;
+  tt_solution stuck = {.objective = INFINITY}; // the lowest of those that did not converge
   for (int i = 0; i < starts; i++) {
     tt_solution s = ends[i];
-    if (tt_solve_from(fitter, &s, true)) ends[converged++] = s;
+    if (tt_solve_from(fitter, &s, true))
+      ends[converged++] = s;
+    else if (s.objective < stuck.objective)
+      stuck = s;
   }
+  qsort(ends, converged, sizeof *ends, by_objective);
+  fit->converged = converged > 0;
+  if (!converged) ends[0] = stuck;
   tt_status status = TT_OK;
-  if (converged) {
-    qsort(ends, converged, sizeof *ends, by_objective);
+  if (isfinite(ends[0].objective)) {
     double best = ends[0].objective, same = best + 1e-9 * best + 1e-20 * count;
     fit->starts = starts, fit->objective = best;
     while (fit->starts_at_optimum < converged && ends[fit->starts_at_optimum].objective <= same)

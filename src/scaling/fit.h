@@ -36,6 +36,7 @@ typedef struct {
   char reason[TT_LAW_PARAMETERS][160];
 
   int starts, starts_at_optimum; // how many there were, and how many ended at this objective
+  bool converged; // false: no start did, on data that leave the parameters open; theta is the best point seen
   size_t rows;
   int groups;
   double r_squared;           // of the loss
@@ -45,7 +46,7 @@ typedef struct {
 
 // Fits from all starts. TT_ERR_DATA for rows that no law can be fitted to (the message names the row): a loss
 // or a variable of the law that is not positive and finite, fewer rows than parameters; TT_ERR_ARGUMENT for a
-// delta that is not positive; TT_ERR_NUMERIC when no start converges.
+// delta that is not positive; TT_ERR_NUMERIC when no start has a finite objective.
 tt_status tt_fit_solve(const tt_law *law, const tt_observation *rows, size_t count,
                        const tt_fit_options *options, tt_fit *fit);
 

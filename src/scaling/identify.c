@@ -9,9 +9,11 @@
 
 // What a power law needs before its constants mean something.
 enum { LEAST_VALUES = 4 }; // distinct values: an offset, a coefficient, an exponent, and one to disagree
-static const double least_range = 10;               // from the smallest to the largest
-static const double least_share = 1e-5;             // of the loss, which is not known better than that
-static const double chi2_1 = 6.635, chi2_2 = 9.210; // 99 % points with one and two degrees of freedom
+static const double least_range = 10;   // from the smallest to the largest
+static const double least_share = 1e-5; // of the loss, which is not known better than that
+// Points of chi-squared with one and two degrees of freedom: 99 % for E, and 99.9 % for a term, whose
+// exponent was searched for.
+static const double chi2_1 = 6.635, chi2_2 = 13.816;
 static const double widest = 100; // a coefficient whose 95 % interval spans more is not known
 
 // The first reason stays.
@@ -55,15 +57,17 @@ static void check_variables(const tt_fitter *f, tt_fit *fit, double *sorted) {
   }
 }
 
-// The least objective without E or without a term.
+// The least objective without E or without a term; E then takes the place of the term, also where it was at
+// 0.
 static double objective_without(tt_fitter *f, const tt_solution *best, int first, int last) {
   double least = INFINITY;
   for (int far = 0; far < 2; far++) {
     tt_solution s = *best;
     bool some = false;
+    if (f->law.offset && far) s.active[0] = true, s.u[0] = f->mean;
     for (int p = first; p <= last; p++) s.active[p] = false;
     for (int p = 0; p < f->law.parameters; p++) some |= s.active[p];
-    if (!some) return INFINITY;
+    if (!some) continue;
     tt_solve_from(f, &s, far);
     if (s.objective < least) least = s.objective;
   }
@@ -193,12 +197,14 @@ tt_status tt_identify(tt_fitter *f, const tt_observation *rows, const tt_solutio
   TT_TRY(tt_errors_at(f, rows, &ends[0], &errors));
   standard_errors(f, &ends[0], &errors, fit);
   for (int k = 0; k < f->law.terms; k++) check_term(f, &ends[0], &errors, k, fit);
-  check_ends(f, ends, fit);
   for (int k = 0; k < f->law.terms; k++) {
     check_exponent(&errors, &f->law, k, fit);
     check_coefficient(&errors, tt_law_coefficient(&f->law, k), fit);
   }
   if (f->law.offset) check_offset(f, &ends[0], &errors, fit);
+  check_ends(f, ends, fit);
+  for (int p = 0; p < f->law.parameters && !fit->converged; p++)
+    refuse(fit, p, "no start of the fit converged: the objective hardly changes with it");
   forget(fit, f->law.parameters);
   return TT_OK;
 }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-// Share of the loss below which E or a term is asked whether it wants to be 0.
+// Share of the loss below which E or a term is asked whether it wants to be 0; where the solver got stuck all are.
 static const double small_share = 0.02;
 
 // ---- the far part: lmder ----
@@ -128,7 +128,7 @@ double tt_solve_share(const tt_fitter *f, const tt_solution *s, int c) {
 // Puts E or a term out of play when the rest does as well without it: its minimum is at 0, which the
 // logarithm only ever creeps towards.
 static void try_zero(tt_fitter *f, tt_solution *s, int c, bool *converged) {
-  if (!s->active[c] || tt_solve_share(f, s, c) > small_share) return;
+  if (!s->active[c] || (*converged && tt_solve_share(f, s, c) > small_share)) return;
   tt_solution without = *s;
   bool is_offset = f->law.offset && c == 0;
   without.active[c] = false;
@@ -139,10 +139,9 @@ static void try_zero(tt_fitter *f, tt_solution *s, int c, bool *converged) {
 }
 
 bool tt_solve_from(tt_fitter *f, tt_solution *s, bool far) {
-  if (far) run_lmder(f, s);
-  bool converged = newton(f, s);
-  if (!converged && !far) {
-    run_lmder(f, s);
+  bool converged = false;
+  for (int round = 0; round < 3 && !converged; round++) {
+    if (far || round) run_lmder(f, s);
     converged = newton(f, s);
   }
   if (f->law.offset) try_zero(f, s, 0, &converged);
