@@ -38,17 +38,23 @@ static tt_status load(const tt_sweep *sweep, const tt_sweep_size *size, const va
   return status;
 }
 
+// SIZE, and what of it the sweep lists.
 static tt_status name_it(tt_sweep_run *run, const tt_sweep_size *size, const variant *v) {
-  const tt_config_key *key = &tt_config_keys[tt_config_find("optimizer", "learning_rate")];
-  char *rate = tt_config_format(&run->config, key), steps[40] = "";
-  if (!rate) return tt_fail(TT_ERR_MEMORY, "out of memory for the name of a run");
-  size_t n = strlen(rate);
-  if (n > 2 && strcmp(rate + n - 2, ".0") == 0) rate[n - 2] = 0; // a key's value is written as a real number
+  char steps[32] = "", rate[48] = "", seed[32] = "";
   if (v->steps) snprintf(steps, sizeof steps, "-%lldsteps", (long long)*v->steps);
+  if (v->seed) snprintf(seed, sizeof seed, "-seed%lld", (long long)*v->seed);
+  if (v->rate) {
+    const tt_config_key *key = &tt_config_keys[tt_config_find("optimizer", "learning_rate")];
+    char *value = tt_config_format(&run->config, key);
+    if (!value) return tt_fail(TT_ERR_MEMORY, "out of memory for the name of a run");
+    size_t n = strlen(value);
+    if (n > 2 && strcmp(value + n - 2, ".0") == 0)
+      value[n - 2] = 0; // how the file has to write a real number
+    snprintf(rate, sizeof rate, "-lr%.40s", value);
+    free(value);
+  }
   snprintf(run->size, sizeof run->size, "%s", size->name);
-  snprintf(run->name, sizeof run->name, "%s%s-lr%.30s-seed%llu", size->name, steps, rate,
-           (unsigned long long)run->config.train.seed);
-  free(rate);
+  snprintf(run->name, sizeof run->name, "%s%s%s%s", size->name, steps, rate, seed);
   return TT_OK;
 }
 

@@ -7,9 +7,9 @@
 #include "sweep/sweep_config.h"
 
 typedef struct {
-  char name[160];     // of its folder: SIZE-lrRATE-seedSEED, SIZE-STEPSsteps-lrRATE-seedSEED for
-                      // sizes that list steps; as RATE the shortest decimal that reads back
-  char size[80];      // the name of its size
+  char name[200]; // of its folder: SIZE-STEPSsteps-lrRATE-seedSEED, without what the sweep does not list; as
+                  // RATE the shortest decimal that reads back
+  char size[80];  // the name of its size
   tt_config config;   // resolved
   char *text;         // the same, as RUN/config.cfg has it
   int64_t parameters; // of the model

@@ -15,7 +15,7 @@ typedef struct {
   int done, failed;            // of those that were started here
   int elsewhere;               // left alone, for another process trains them
   bool stopped;                // by a signal, so that some are left
-  char (*failures)[160 + 400]; // (failed) "NAME: message"
+  char (*failures)[200 + 400]; // (failed) "NAME: message"
 } tt_sweep_outcome;
 
 // Starts every run that is left with --resume, in the order of the list, and tells of starts, ends and

@@ -185,7 +185,8 @@ static tt_status read_integers(reader *r, const config_setting_t *list, const ch
 static bool fits_a_folder(const char *name) {
   static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
   size_t n = strlen(name);
-  return n > 0 && n <= LONGEST_NAME && strspn(name, letters) == n && name[0] != '.' && name[0] != '-';
+  return n > 0 && n <= LONGEST_NAME && strspn(name, letters) == n && name[0] != '.' && name[0] != '-' &&
+         strcmp(name, "configs") != 0 && strcmp(name, "logs") != 0; // these are the sweep's own
 }
 
 static tt_status read_name(const reader *r, const config_setting_t *group, const tt_sweep *sweep,
@@ -199,7 +200,7 @@ static tt_status read_name(const reader *r, const config_setting_t *group, const
   if (!fits_a_folder(size->name))
     return tt_fail(TT_ERR_CONFIG,
                    "%s: the name %s does not do for a folder: 1 to %d letters, digits or . _ + -, "
-                   "neither . nor - first",
+                   "neither . nor - first, and not configs or logs",
                    where(r, setting).text, shown, LONGEST_NAME);
   for (int i = 0; i < sweep->size_count; i++)
     if (strcmp(sweep->sizes[i].name, size->name) == 0)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # twotrack sweep: what it makes of a file, what it refuses, and what it says of runs.   usage: sweep_test.sh TWOTRACK MAKE_STORE
+configs=$(realpath "$(dirname "$0")/../../configs")
 source "$(dirname "$0")/common.sh"
 
 # ---- expansion ----
@@ -35,6 +36,11 @@ grep -q '  dropout = 0.0;' runs/configs/b-lr0.5-seed3.cfg || fail "model's other
 (cd other && expect 0 '13 not started' "$twotrack" sweep ../sweep.cfg --out here --store ../store)
 grep -q 'store = "../store"' other/here/configs/b-lr0.5-seed3.cfg || fail '--store does not win'
 cp -r runs before && expect 0 '13 not started' "$twotrack" sweep sweep.cfg && diff -r before runs || fail 'the same command changed files'
+
+# what is not listed is not in the name
+echo "base = \"base.cfg\"; sizes = ({ name = \"a\"; model = { $model }; }, { name = \"b\"; seeds = [5]; });" > plain.cfg
+expect 0 '2 runs' "$twotrack" sweep plain.cfg --out plain --store store
+[ "$(echo $(ls plain/configs))" = 'a.cfg b-seed5.cfg' ] || fail "names without axes: $(ls plain/configs)"
 
 # ---- numbers and edits stay ----
 sed -i 's/^#SBATCH --time=.*/#SBATCH --time=7:00/; s/^#SBATCH --array=.*/&%3/' runs/sweep.sbatch
@@ -87,11 +93,12 @@ refused 'bad.cfg:1: the name "a/b" does not do' 'sizes = ({ name = "a/b"; });'
 refused 'bad.cfg:1: the name "..." does not do' 'sizes = ({ name = "..."; });'
 refused 'bad.cfg:2: there is a size "a" already, in line 1' 'sizes = ({ name = "a"; },
   { name = "a"; });'
-refused 'two of its runs would have the folder a-5steps-lr0.0001-seed1' 'sizes = ({ name = "a"; steps = [5]; set = ["optimizer.warmup_steps=1"]; },
+refused 'two of its runs would have the folder a-5steps' 'sizes = ({ name = "a"; steps = [5]; set = ["optimizer.warmup_steps=1"]; },
   { name = "a-5steps"; });'
 refused 'bad.cfg:[12]: .*syntax error' 'sizes = ({'
 refused 'bad.cfg:1: base must be' "base = \"\"; $one"
 refused 'cannot open ./missing.cfg' "base = \"missing.cfg\"; $one"
+refused 'bad.cfg:1: the name "logs" does not do' 'sizes = ({ name = "logs"; });'
 # keys that do not fit together are the configuration's to refuse, of every run before one is written
 refused 'bad.cfg:2: size b: --set train.steps=1: optimizer.warmup_steps = 2 must be below train.steps = 1' "base = \"base.cfg\"; sizes = ({ name = \"a\"; model = { $model }; },
   { name = \"b\"; steps = [8, 1]; });"
@@ -159,4 +166,8 @@ expect 0 "it was trained on another store's molecules" "$twotrack" sweep sweep.c
 expect 0 'warning: cannot open nowhere/manifest.json' "$twotrack" sweep sweep.cfg --dry-run --store nowhere
 expect 1 'cannot open nowhere/manifest.json' "$twotrack" sweep sweep.cfg --run --store nowhere
 
+# ---- the examples ----
+for example in zinc:56 nci:48 quickstart:7 paper:6; do
+  expect 0 "^${example#*:} runs: ${example#*:} not started" "$twotrack" sweep "$configs/sweep-${example%:*}.cfg" --dry-run --store nowhere
+done
 finish
