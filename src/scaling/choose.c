@@ -80,6 +80,11 @@ static tt_status nothing_left(const tt_candidates *all) {
       all->count, validations, early, lost, waiting);
 }
 
+// A law takes logarithms; what has none is not known.
+static double known(double value) {
+  return isfinite(value) && value > 0 ? value : NAN;
+}
+
 static tt_status make_rows(const tt_candidates *all) {
   tt_observations *o = all->out;
   size_t count = 0;
@@ -94,11 +99,11 @@ static tt_status make_rows(const tt_candidates *all) {
     for (size_t k = 0; k < c->count; k++) {
       const tt_run_record *r = c->points[k];
       o->rows[o->count++] = (tt_observation){.size = c->size,
-                                             .samples = r->samples,
+                                             .samples = known(r->samples),
                                              .steps = r->step,
-                                             .flops = r->flops_executed,
+                                             .flops = known(r->flops_executed),
                                              .loss = r->loss[all->choice->term],
-                                             .loss_se = r->loss_se[all->choice->term],
+                                             .loss_se = known(r->loss_se[all->choice->term]),
                                              .group = o->groups};
     }
     o->groups++;
