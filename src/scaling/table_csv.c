@@ -59,7 +59,10 @@ static tt_status take_row(table *t, size_t row) {
   TT_TRY(read_value(t, row, TT_ROLE_LOSS_SE, &d.at.loss_se));
   if (isnan(d.at.size) || isnan(d.at.loss)) return t->unknown++, TT_OK;
   if (d.at.samples == 0 || d.at.steps == 0 || d.at.flops == 0) return t->start++, TT_OK;
-  if (t->columns.of[TT_ROLE_SAMPLES] < 0) d.at.samples = d.at.flops / (6 * d.at.size);
+  if (t->columns.of[TT_ROLE_SAMPLES] < 0) {
+    double derived = d.at.flops / (6 * d.at.size); // nonsense in the file may overflow it, or make it 0
+    d.at.samples = derived > 0 && isfinite(derived) ? derived : NAN;
+  }
   d.order = !isnan(d.at.steps) ? d.at.steps : !isnan(d.at.samples) ? d.at.samples : INFINITY;
   t->drafts[t->count++] = d;
   return TT_OK;

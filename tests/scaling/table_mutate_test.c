@@ -1,5 +1,5 @@
 // A seeded mutation campaign: damaged tables and run logs must be read or be refused with a message, never
-// crash or leak (run it under the sanitizers). TT_TEST_MUTATIONS sets how many of each, 600 if unset.
+// crash or leak (run it under the sanitizers). TT_TEST_MUTATIONS sets how many of each, 300 if unset.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +123,7 @@ static void sound(const tt_observations *o) {
 // `runs`: the text is a run log beside another, whole one.
 static void campaign(const char *folder, const char *seed, size_t length, bool runs) {
   const char *wanted = getenv("TT_TEST_MUTATIONS");
-  long count = wanted ? atol(wanted) : 600, accepted = 0;
+  long count = wanted ? atol(wanted) : 300, accepted = 0;
   char file[200], *text = malloc(ROOM + 1);
   snprintf(file, sizeof file, "%s/%s", folder, runs ? "b/run.jsonl" : "t.csv");
   for (long i = 0; i < count; i++) {

@@ -378,11 +378,11 @@ static void numbers_do_not_depend_on_the_locale(void **state) {
   (void)state;
   static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
                                         "fr_FR.UTF-8", "fr_FR.utf8", "fr_FR"};
+  made_run a = made_run_of("a", 32);
+  make_run(folder, &a);
   bool set = false;
   for (int i = 0; i < 6 && !set; i++) set = setlocale(LC_ALL, locales[i]) != NULL;
   if (!set) skip();
-  made_run a = made_run_of("a", 32);
-  make_run(folder, &a);
   tt_run_table table;
   assert_int_equal(tt_run_table_read(&table, (const char *const[]){folder}, 1), TT_OK);
   assert_int_equal(tt_run_table_write(&table, file), TT_OK);
