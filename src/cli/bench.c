@@ -26,6 +26,7 @@ static const char help[] =
     "  --store DIR            the molecules (overrides data.store)\n"
     "  --steps N              updates that are timed (default 20)\n"
     "  --warmup N             updates before them (default 3)\n"
+    "  --sgemm-seconds S      of SGEMM before them, and after (default 0.7; 0: none, and no peak_fraction)\n"
     "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
     "  --json                 one JSON object instead of a table\n"
     "\n"
@@ -35,6 +36,7 @@ static const char help[] =
 typedef struct {
   tt_cli_configuration config;
   int64_t steps, warmup;
+  double sgemm_seconds;
   bool json, help;
 } arguments;
 
@@ -56,9 +58,19 @@ static tt_status take_warmup(const char *text, void *into) {
   return read_count(text, "--warmup", 0, &((arguments *)into)->warmup);
 }
 
+static tt_status take_sgemm_seconds(const char *text, void *into) {
+  char *end;
+  double *seconds = &((arguments *)into)->sgemm_seconds;
+  *seconds = strtod(text, &end);
+  if (end == text || *end || !(*seconds >= 0 && *seconds <= 3600))
+    return tt_fail(TT_ERR_ARGUMENT, "bench: --sgemm-seconds takes a number from 0 to 3600, not '%s'", text);
+  return TT_OK;
+}
+
 static tt_status read_arguments(int argc, char **argv, arguments *a) {
-  static const tt_bench_option own[] = {{"steps", take_steps}, {"warmup", take_warmup}, {0}};
-  *a = (arguments){.steps = 20, .warmup = 3};
+  static const tt_bench_option own[] = {
+      {"steps", take_steps}, {"warmup", take_warmup}, {"sgemm-seconds", take_sgemm_seconds}, {0}};
+  *a = (arguments){.steps = 20, .warmup = 3, .sgemm_seconds = 0.7};
   tt_bench_options o = {.command = "bench", .options = own, .config = &a->config};
   TT_TRY(tt_bench_read_options(&o, argc, argv, a));
   a->json = o.json, a->help = o.help;
@@ -90,8 +102,10 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
          giga * r->flops_executed / r->seconds);
   printf("reference GFLOP/s    %12.1f   the same with the outer product formed, as upstream does\n",
          giga * r->flops_reference / r->seconds);
-  printf("SGEMM GFLOP/s        %12.1f   %d ranks at once, in this run\n", giga * r->sgemm_flops, ranks);
-  printf("peak_fraction        %12.3f   executed over SGEMM\n", r->peak_fraction);
+  if (r->sgemm_flops > 0) {
+    printf("SGEMM GFLOP/s        %12.1f   %d ranks at once, in this run\n", giga * r->sgemm_flops, ranks);
+    printf("peak_fraction        %12.3f   executed over SGEMM\n", r->peak_fraction);
+  }
   printf("peak memory, MB      %12.0f   largest rank (%.0f all ranks)\n", 1e-6 * r->memory_largest,
          1e-6 * r->memory_sum);
   const tt_trainer_memory *m = &r->planned;
@@ -140,6 +154,10 @@ static json_t *traffic_json(const tt_bench_step *r) {
   return all;
 }
 
+static json_t *if_measured(double value) {
+  return value > 0 ? json_real(value) : json_null();
+}
+
 static tt_status print_json(const tt_bench_step *r, const tt_config *config, int ranks) {
   char *text = NULL;
   TT_TRY(tt_config_print(config, &text));
@@ -148,7 +166,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
     json_object_set_new(parts, tt_part_name(p), json_real(1e3 * r->part_seconds[p] / (double)r->steps));
   for (int k = 0; k < TT_LENGTH_BINS; k++) json_array_append_new(lengths, json_integer(r->lengths[k]));
   json_t *all = json_pack(
-      "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:i, "
+      "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:o, s:i, "
       "s:o, s:s, s:I, s:s, s:o, s:o, s:f, s:f}",
       "code_version", tt_version(), "backend", tt_ops_cpu(config->train.precision)->name, "hardware",
       tt_hardware_json(), "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size",
@@ -156,13 +174,14 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
       1e3 * r->seconds / (double)r->steps, "conformations_per_s", (double)r->molecules / r->seconds,
       "atoms_per_s", (double)r->atoms / r->seconds, "pairs_per_s", (double)r->pairs / r->seconds,
       "executed_flops_per_s", r->flops_executed / r->seconds, "reference_flops_per_s",
-      r->flops_reference / r->seconds, "sgemm_flops_per_s", r->sgemm_flops, "peak_fraction", r->peak_fraction,
-      "peak_memory_bytes_largest_rank", r->memory_largest, "peak_memory_bytes_all_ranks", r->memory_sum,
-      "page_faults_per_update", r->page_faults / (double)r->steps, "ms_per_update_by_part", parts,
-      "length_bin_atoms", TT_LENGTH_BIN, "length_histogram", lengths, "config", text, "parameters",
-      (json_int_t)r->parameters, "store_digest", r->store_digest, "bytes_sent_per_update", traffic_json(r),
-      "planned_memory_bytes", memory_json(r), "memory_bytes_before", r->memory_before,
-      "data_wait_ms_per_update", 1e3 * r->data_wait / (double)r->steps);
+      r->flops_reference / r->seconds, "sgemm_flops_per_s", if_measured(r->sgemm_flops), "peak_fraction",
+      if_measured(r->peak_fraction), "peak_memory_bytes_largest_rank", r->memory_largest,
+      "peak_memory_bytes_all_ranks", r->memory_sum, "page_faults_per_update",
+      r->page_faults / (double)r->steps, "ms_per_update_by_part", parts, "length_bin_atoms", TT_LENGTH_BIN,
+      "length_histogram", lengths, "config", text, "parameters", (json_int_t)r->parameters, "store_digest",
+      r->store_digest, "bytes_sent_per_update", traffic_json(r), "planned_memory_bytes", memory_json(r),
+      "memory_bytes_before", r->memory_before, "data_wait_ms_per_update",
+      1e3 * r->data_wait / (double)r->steps);
   free(text);
   if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
@@ -182,14 +201,15 @@ int tt_cli_bench(int argc, char **argv) {
   tt_bench_step result;
   tt_status status = read_arguments(argc, argv, &a);
   if (status == TT_OK && !a.help) status = tt_cli_load(&a.config, &config);
-  char request[100]; // what all ranks must have been asked for
-  snprintf(request, sizeof request, "command = bench step%s\n--steps = %lld\n--warmup = %lld\n",
-           a.help ? " --help" : "", (long long)a.steps, (long long)a.warmup);
+  char request[150]; // what all ranks must have been asked for
+  snprintf(request, sizeof request,
+           "command = bench step%s\n--steps = %lld\n--warmup = %lld\n--sgemm-seconds = %g\n",
+           a.help ? " --help" : "", (long long)a.steps, (long long)a.warmup, a.sgemm_seconds);
   status = tt_identity_check(&comm, status, request, a.help ? NULL : &config);
   int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? 2 : 1;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
   if (status == TT_OK && !a.help) {
-    status = tt_bench_step_run(&comm, &config, a.warmup, a.steps, &result);
+    status = tt_bench_step_run(&comm, &config, a.warmup, a.steps, a.sgemm_seconds, &result);
     if (status == TT_OK && comm.rank == 0) {
       if (a.json)
         status = print_json(&result, &config, comm.size);

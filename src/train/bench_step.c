@@ -10,10 +10,12 @@
 #include "train/trainer.h"
 
 enum { SGEMM_SIZE = 1536 };
-static const double SGEMM_SECONDS = 0.7;
 
-// FLOP/s of a large single-precision product on this rank, while all other ranks do the same.
-static tt_status sgemm_rate(const tt_trainer *t, double *rate) {
+// FLOP/s of a large single-precision product on this rank, while all other ranks do the same; 0 when no time
+// is given to it.
+static tt_status sgemm_rate(const tt_trainer *t, double most, double *rate) {
+  *rate = 0;
+  if (most <= 0) return TT_OK;
   size_t n = SGEMM_SIZE;
   float *x = NULL;
   tt_status status = tt_alloc(&x, 3 * n * n, sizeof *x, "the SGEMM measurement");
@@ -24,7 +26,7 @@ static tt_status sgemm_rate(const tt_trainer *t, double *rate) {
   status = tt_comm_barrier(t->comm);
   double begun = tt_now(), seconds = 0;
   int products = 0;
-  while (status == TT_OK && seconds < SGEMM_SECONDS) {
+  while (status == TT_OK && seconds < most) {
     t->ops->library_product(SGEMM_SIZE, x, w, y);
     products++;
     seconds = tt_now() - begun;
@@ -116,7 +118,7 @@ static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
     r->sgemm_flops += rank[SGEMM];
     for (int p = 0; p < TT_PARTS; p++) r->part_seconds[p] += rank[PARTS + p] / comm->size;
   }
-  r->peak_fraction = r->flops_executed / r->seconds / r->sgemm_flops;
+  if (r->sgemm_flops > 0) r->peak_fraction = r->flops_executed / r->seconds / r->sgemm_flops;
   free(all);
   return status;
 }
@@ -148,14 +150,15 @@ static tt_status combine_traffic(const tt_comm *comm, tt_bench_step *r) {
   return status;
 }
 
-static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t steps, tt_bench_step *r) {
+static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t steps, double sgemm_seconds,
+                     tt_bench_step *r) {
   tt_loader *loader = NULL;
   double before = 0, after = 0;
   tt_status status = tt_loader_create(&loader, t->comm, store, t->config, tt_flops_cost, NULL);
   for (int64_t k = 0; status == TT_OK && k < warmup; k++) status = update(t, loader, NULL);
-  if (status == TT_OK) status = sgemm_rate(t, &before);
+  if (status == TT_OK) status = sgemm_rate(t, sgemm_seconds, &before);
   if (status == TT_OK) status = timed_updates(t, loader, steps, r);
-  if (status == TT_OK) status = sgemm_rate(t, &after);
+  if (status == TT_OK) status = sgemm_rate(t, sgemm_seconds, &after);
   r->activations = (double)tt_model_bytes(t->model);
   if (status == TT_OK) status = combine(t->comm, (before + after) / 2, r);
   if (status == TT_OK) status = combine_traffic(t->comm, r);
@@ -164,14 +167,14 @@ static tt_status run(tt_trainer *t, tt_store *store, int64_t warmup, int64_t ste
 }
 
 tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_t warmup, int64_t steps,
-                            tt_bench_step *result) {
+                            double sgemm_seconds, tt_bench_step *result) {
   *result = (tt_bench_step){0};
   tt_store *store = NULL;
   TT_TRY(tt_comm_agree(comm, tt_store_open(&store, config->data.store)));
   tt_trainer trainer = {0};
   result->memory_before = resident_memory();
   tt_status status = tt_trainer_init(&trainer, comm, config);
-  if (status == TT_OK) status = run(&trainer, store, warmup, steps, result);
+  if (status == TT_OK) status = run(&trainer, store, warmup, steps, sgemm_seconds, result);
   if (status == TT_OK) {
     status = tt_comm_agree(comm, plan_memory(&trainer, &result->planned));
     result->parameters = trainer.parameters->whole;

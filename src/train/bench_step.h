@@ -14,8 +14,9 @@ typedef struct {
   double flops_executed, flops_reference; // of the timed updates
   double data_wait;                       // seconds of them waited for molecules, slowest rank of each
   double part_seconds[TT_PARTS];          // mean over ranks; they add up to the wall clock but for rounding
-  double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after
-  double peak_fraction;                   // executed FLOP/s over that
+  double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after;
+                                          // 0: not measured
+  double peak_fraction;                   // executed FLOP/s over that; 0: not measured
   double memory_largest, memory_sum;      // bytes: peak resident memory of the largest rank, and of all
   double memory_before;                   // bytes: the same before the trainer took any, of the largest rank
   tt_trainer_memory planned;              // of the rank for which that is most
@@ -28,9 +29,10 @@ typedef struct {
   int64_t lengths[TT_LENGTH_BINS]; // molecules with 8k .. 8k+7 atoms; the last is open
 } tt_bench_step;
 
-// Collective: `warmup` updates that are not counted, then `steps` that are. Writes no files. Every failure
-// has been reported when this returns it.
+// Collective: `warmup` updates that are not counted, then `steps` that are, and `sgemm_seconds` of large
+// products before and after those (0: none). Writes no files. Every failure has been reported when this
+// returns it.
 tt_status tt_bench_step_run(const tt_comm *comm, const tt_config *config, int64_t warmup, int64_t steps,
-                            tt_bench_step *result);
+                            double sgemm_seconds, tt_bench_step *result);
 
 #endif

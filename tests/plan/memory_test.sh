@@ -8,7 +8,7 @@ unset MALLOC_PERTURB_ # which meson sets: it would touch memory that was only as
 # near RANKS TENSOR OPTIONS...
 near() {
   local n=$1 tensor=$2; shift 2
-  ranks "$n" "$twotrack" bench step "$config" --store "$work/store" --warmup 1 --steps 1 --json --set parallel.tensor="$tensor" \
+  ranks "$n" "$twotrack" bench step "$config" --store "$work/store" --warmup 1 --steps 1 --sgemm-seconds 0.001 --json --set parallel.tensor="$tensor" \
     "$@" > "$work/measured" 2> "$work/log" || fail "bench, $n ranks in groups of $tensor: $(tail -3 "$work/log")"
   # of lengths drawn from the store's histogram, not of those that were met
   "$twotrack" plan "$config" --store "$work/store" --gpu cpu --gpus "$n" --json "$@" > "$work/planned" 2> "$work/log" ||

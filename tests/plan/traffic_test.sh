@@ -8,7 +8,7 @@ config=$here/small.cfg
 # same RANKS TENSOR [OPTIONS...]: two updates, after one that is not counted
 same() {
   local n=$1 tensor=$2; shift 2
-  ranks "$n" "$twotrack" bench step "$config" --store "$work/store" --warmup 1 --steps 2 --json --set parallel.tensor="$tensor" \
+  ranks "$n" "$twotrack" bench step "$config" --store "$work/store" --warmup 1 --steps 2 --sgemm-seconds 0 --json --set parallel.tensor="$tensor" \
     "$@" > "$work/counted" 2> "$work/log" || fail "bench, $n ranks in groups of $tensor: $(tail -3 "$work/log")"
   "$twotrack" plan "$config" --store "$work/store" --gpu cpu --gpus "$n" --updates 1:2 --json "$@" > "$work/planned" 2> "$work/log" ||
     fail "plan, $n ranks: $(tail -3 "$work/log")"
