@@ -40,7 +40,7 @@ static const char help[] =
     "  --json            prints JSON\n"
     "  --help            this text\n"
     "\n"
-    "With --run it ends with 0 when all runs are done, else with 1.\n";
+    "With --run it ends with 0 when all runs are done and none failed on the way, else with 1.\n";
 
 typedef struct {
   const char *path, *out, *store, *launch;
@@ -187,6 +187,7 @@ static tt_status work(state *s, int *code) {
     TT_TRY(tt_cli_sweep_json(&said));
   else
     tt_cli_sweep_print(&said);
+  *code = s->outcome.failed > 0;
   for (int i = 0; a->run && i < s->runs.count; i++)
     if (s->statuses[i].state != TT_SWEEP_DONE) *code = 1;
   return TT_OK;
