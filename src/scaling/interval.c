@@ -130,7 +130,7 @@ static void caution(tt_intervals *v, const char *format, ...) {
   va_end(arguments);
 }
 
-static void describe(tt_intervals *v, const tt_fit *fit) {
+static void describe(tt_intervals *v) {
   const char *what = v->clustered ? "runs" : "points";
   bool plain = v->options.method == TT_INTERVAL_PERCENTILE;
   snprintf(v->method, sizeof v->method, "%s of %d refits to %d %s drawn with replacement%s, seed %llu",
@@ -141,13 +141,6 @@ static void describe(tt_intervals *v, const tt_fit *fit) {
             "intervals come from %d %s only: with so few their coverage is not what they promise "
             "(docs/scaling-laws.md)",
             v->groups, what);
-  int unknown = 0;
-  for (int p = 0; p < v->law.parameters; p++) unknown += !fit->identified[p] || !v->identified[p];
-  if (unknown > 0)
-    caution(v,
-            "%d of %d constants are not identified: predictions far from the fitted points may miss by more "
-            "than their intervals tell",
-            unknown, v->law.parameters);
   if (v->unconverged > v->count / 20)
     caution(v, "%d of %d refits did not converge", v->unconverged, v->count);
 }
@@ -176,7 +169,7 @@ tt_status tt_intervals_make(const tt_law *law, const tt_observation *rows, size_
   TT_TRY_GOTO(status, refit_all(v, fitter, &clusters), end);
   TT_TRY_GOTO(status, leave_out(v, fitter, &clusters, rows), end);
   TT_TRY_GOTO(status, all_parameters(v), end);
-  describe(v, fit);
+  describe(v);
 end:
   tt_fitter_free(fitter);
   tt_clusters_free(&clusters);
