@@ -9,8 +9,8 @@
 #include "scaling/bootstrap.h"
 #include "scaling/quantile.h"
 
-// Fewer than this and a caution is given: see docs/scaling-laws.md for what was measured.
-enum { FEW_RUNS = 12, FEW_POINTS = 30 };
+// Coverage was measured with as few as these (docs/scaling-laws.md).
+enum { FEW_RUNS = 8, FEW_POINTS = 16 };
 
 double tt_intervals_at(const tt_intervals *v, double estimate, const double *sorted, double z) {
   size_t count = v->count;
@@ -27,14 +27,14 @@ tt_range tt_intervals_of(const tt_intervals *v, double estimate, double *values)
   return (tt_range){tt_intervals_at(v, estimate, values, -v->z), tt_intervals_at(v, estimate, values, v->z)};
 }
 
-// Student's quantile in place of the normal one, and a factor for residuals that a fit has made too small:
-// points gave up as many degrees of freedom as the law has parameters. Of runs it is 2, as measured: a
-// resample that lacks a run of its size differs in design already, so that the whole count would be too much.
+// Student's quantile in place of the normal one, and a factor for residuals that the fit has made too small.
+// That 2 degrees of freedom are given up, not as many as the law has parameters, is what measured coverage
+// says: a resample that lacks points differs in its design too, so that refits scatter the more the fewer
+// points there are.
 static double widened(const tt_intervals *v) {
   double tail = 0.5 * (1 + v->options.confidence);
   if (v->options.method == TT_INTERVAL_PERCENTILE) return tt_normal_quantile(tail);
-  int given_up = v->clustered ? 2 : v->law.parameters;
-  int freedom = v->groups > given_up ? v->groups - given_up : 1;
+  int freedom = v->groups > 3 ? v->groups - 2 : 1;
   return tt_student_quantile(tail, freedom) * sqrt((double)v->groups / freedom);
 }
 
@@ -137,10 +137,7 @@ static void describe(tt_intervals *v) {
            plain ? "percentiles" : "bias-corrected percentiles", v->count, v->groups, what,
            plain ? "" : ", widened for their number", (unsigned long long)v->options.seed);
   if (v->groups < (v->clustered ? FEW_RUNS : FEW_POINTS))
-    caution(v,
-            "intervals come from %d %s only: with so few their coverage is not what they promise "
-            "(docs/scaling-laws.md)",
-            v->groups, what);
+    caution(v, "intervals come from %d %s only, fewer than their coverage was measured for", v->groups, what);
   if (v->unconverged > v->count / 20)
     caution(v, "%d of %d refits did not converge", v->unconverged, v->count);
 }
