@@ -115,6 +115,21 @@ expect 0 'data' fit --out figure.png
 [ "$(head -c 20 figure.png | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a0000000d4948445200000780 ] ||
   { echo "FAILED: figure.png is not a PNG 1920 wide"; failed=1; }
 
+# names in another encoding than UTF-8: nothing is left out of the JSON, and figures are whole
+latin=$(printf 'Gr\366\337e')
+LC_ALL=C sed -e "1s/size/$latin/" -e "2,\$s/^r/r$latin /" table.csv >latin.csv
+latin() { "$twotrack" fit --table latin.csv --law chinchilla --columns "size=$latin" --resamples 100 "$@"; }
+expect 0 '"size": "column Gr\\\\xF6\\\\xDFe"' latin --json
+says out 35 '"group": "rGr\\\\xF6\\\\xDFe'
+expect 0 '^size ' latin --out figure.svg
+grep -qF 'column Gr\xF6\xDFe</text>' figure.svg || { echo "FAILED: figure.svg does not name its column"; failed=1; }
+LC_ALL=C grep -q "$latin" figure.svg && echo 'FAILED: figure.svg is no UTF-8' && failed=1
+expect 0 '^size ' latin --out figure.png
+
+# runs are told apart by their whole names, however long
+sed "2,\$s/^r/$(printf '%0140d' 0)/" table.csv >long.csv
+expect 0 'in 35 independent groups$' "$twotrack" fit --table long.csv --law chinchilla --resamples 100
+
 # wrong usage
 expect 2 'law is missing' "$twotrack" fit --table table.csv
 expect 2 "chinchilla, uni-mol2 or power, not 'kaplan'" "$twotrack" fit --table table.csv --law kaplan

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/fit_report.h"
+#include "core/utf8.h"
 #include "core/version.h"
 
 static json_t *number(double value) { // null for what is not known
@@ -20,7 +21,7 @@ static json_t *range(tt_range r) {
 
 static json_t *texts(char *const *lines, int count) {
   json_t *all = json_array();
-  for (int i = 0; i < count; i++) json_array_append_new(all, json_string(lines[i]));
+  for (int i = 0; i < count; i++) json_array_append_new(all, tt_utf8_json(lines[i]));
   return all;
 }
 
@@ -70,7 +71,7 @@ static json_t *place_json(const tt_observation *at) {
 static json_t *measured_json(const tt_fit_result *r, const tt_observation *at) {
   json_t *o = place_json(at);
   bool named = at->group >= 0 && at->group < r->observations.groups;
-  json_object_set_new(o, "group", json_string(named ? r->observations.group_names[at->group] : ""));
+  json_object_set_new(o, "group", tt_utf8_json(named ? r->observations.group_names[at->group] : ""));
   json_object_set_new(o, "loss", number(at->loss));
   json_object_set_new(o, "loss_se", number(at->loss_se));
   return o;
@@ -154,10 +155,12 @@ static json_t *at_json(const tt_fit_result *r) {
 
 static json_t *data_json(const tt_fit_result *r) {
   const tt_observations *o = &r->observations;
-  return json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:i, s:i}", "source", o->source, "chosen", o->chosen,
-                   "schedule", o->schedule[0] ? json_string(o->schedule) : json_null(), "size", o->size_kind,
-                   "loss", tt_fit_result_loss(r), "points", (json_int_t)r->count, "sizes", r->sizes, "groups",
-                   tt_fit_result_groups(r));
+  // names of files, columns and runs are in these texts
+  return json_pack("{s:o, s:o, s:o, s:o, s:s, s:I, s:i, s:i}", "source", tt_utf8_json(o->source), "chosen",
+                   tt_utf8_json(o->chosen), "schedule",
+                   o->schedule[0] ? tt_utf8_json(o->schedule) : json_null(), "size",
+                   tt_utf8_json(o->size_kind), "loss", tt_fit_result_loss(r), "points", (json_int_t)r->count,
+                   "sizes", r->sizes, "groups", tt_fit_result_groups(r));
 }
 
 static void set_fit(json_t *all, const tt_fit_result *r) {

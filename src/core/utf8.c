@@ -26,7 +26,7 @@ bool tt_utf8_valid(const char *text) {
   return true;
 }
 
-json_t *tt_utf8_json(const char *text) {
+char *tt_utf8_text(const char *text) {
   char *plain = malloc(4 * strlen(text) + 1), *to = plain;
   if (!plain) return NULL;
   while (*text) {
@@ -39,7 +39,12 @@ json_t *tt_utf8_json(const char *text) {
     to += n, text += n;
   }
   *to = 0;
-  json_t *json = json_string(plain);
+  return plain;
+}
+
+json_t *tt_utf8_json(const char *text) {
+  char *plain = tt_utf8_text(text);
+  json_t *json = plain ? json_string(plain) : NULL;
   free(plain);
   return json;
 }

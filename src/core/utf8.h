@@ -1,4 +1,5 @@
-// Text for JSON, which is UTF-8. A path need not be: it is any bytes.
+// Text for JSON and figures, which is UTF-8. A path, or a column of somebody's table, need not be: it is any
+// bytes.
 #ifndef TT_CORE_UTF8_H
 #define TT_CORE_UTF8_H
 
@@ -7,8 +8,11 @@
 
 bool tt_utf8_valid(const char *text);
 
-// A JSON string of any text: each byte that is no part of UTF-8 becomes "\xHH", four characters. NULL: out of
-// memory (json_pack with "o" then gives NULL, too).
+// Any text as UTF-8: each byte that is no part of it becomes "\xHH", four characters. free() it. NULL: out of
+// memory.
+char *tt_utf8_text(const char *text);
+
+// The same as a JSON string. NULL: out of memory (json_pack with "o" then gives NULL, too).
 json_t *tt_utf8_json(const char *text);
 
 #endif

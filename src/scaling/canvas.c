@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/utf8.h"
 
 static const char family[] = "DejaVu Sans"; // fontconfig takes another sans-serif font where it is missing
 
@@ -20,8 +21,17 @@ struct tt_canvas {
   FILE *svg; // into `markup`; NULL for a PNG
   char *markup;
   size_t markup_size;
-  int clips; // number of SVG clip paths so far, for their ids
+  int clips;      // number of SVG clip paths so far, for their ids
+  char *readable; // the last text that was no UTF-8, made some
 };
+
+// XML and cairo take nothing but UTF-8; a run's folder or a column of a table may have any bytes for a name.
+static const char *readable(tt_canvas *c, const char *text) {
+  if (tt_utf8_valid(text)) return text;
+  free(c->readable);
+  c->readable = tt_utf8_text(text);
+  return c->readable ? c->readable : "";
+}
 
 static bool ends_with(const char *text, const char *end) {
   size_t a = strlen(text), b = strlen(end);
@@ -96,6 +106,17 @@ static void set_color(tt_canvas *c, tt_color color) {
   cairo_set_source_rgba(c->cairo, color.red, color.green, color.blue, color.opacity);
 }
 
+static void svg_points(FILE *out, const tt_point *points, size_t count) {
+  fputs(" points=\"", out);
+  for (size_t i = 0; i < count; i++) fprintf(out, "%s%.2f,%.2f", i ? " " : "", points[i].x, points[i].y);
+  fputs("\"/>\n", out);
+}
+
+static void cairo_points(cairo_t *cairo, const tt_point *points, size_t count) {
+  cairo_move_to(cairo, points[0].x, points[0].y);
+  for (size_t i = 1; i < count; i++) cairo_line_to(cairo, points[i].x, points[i].y);
+}
+
 void tt_canvas_line(tt_canvas *c, const tt_point *points, size_t count, double width, tt_color color,
                     const double dash[2]) {
   if (count < 2) return;
@@ -103,13 +124,10 @@ void tt_canvas_line(tt_canvas *c, const tt_point *points, size_t count, double w
     fprintf(c->svg, "<polyline fill=\"none\" stroke-width=\"%.4g\"", width);
     svg_color(c->svg, "stroke", color);
     if (dash) fprintf(c->svg, " stroke-dasharray=\"%g %g\"", dash[0], dash[1]);
-    fputs(" points=\"", c->svg);
-    for (size_t i = 0; i < count; i++) fprintf(c->svg, "%s%.2f,%.2f", i ? " " : "", points[i].x, points[i].y);
-    fputs("\"/>\n", c->svg);
+    svg_points(c->svg, points, count);
     return;
   }
-  cairo_move_to(c->cairo, points[0].x, points[0].y);
-  for (size_t i = 1; i < count; i++) cairo_line_to(c->cairo, points[i].x, points[i].y);
+  cairo_points(c->cairo, points, count);
   cairo_set_line_width(c->cairo, width);
   cairo_set_dash(c->cairo, dash, dash ? 2 : 0, 0);
   set_color(c, color);
@@ -121,13 +139,10 @@ void tt_canvas_area(tt_canvas *c, const tt_point *points, size_t count, tt_color
   if (c->svg) {
     fputs("<polygon", c->svg);
     svg_color(c->svg, "fill", color);
-    fputs(" points=\"", c->svg);
-    for (size_t i = 0; i < count; i++) fprintf(c->svg, "%s%.2f,%.2f", i ? " " : "", points[i].x, points[i].y);
-    fputs("\"/>\n", c->svg);
+    svg_points(c->svg, points, count);
     return;
   }
-  cairo_move_to(c->cairo, points[0].x, points[0].y);
-  for (size_t i = 1; i < count; i++) cairo_line_to(c->cairo, points[i].x, points[i].y);
+  cairo_points(c->cairo, points, count);
   cairo_close_path(c->cairo);
   set_color(c, color);
   cairo_fill(c->cairo);
@@ -174,7 +189,7 @@ static void choose_font(tt_canvas *c, const tt_text_style *style) {
 double tt_canvas_text_width(tt_canvas *c, const tt_text_style *style, const char *text) {
   cairo_text_extents_t extents;
   choose_font(c, style);
-  cairo_text_extents(c->cairo, text, &extents);
+  cairo_text_extents(c->cairo, readable(c, text), &extents);
   return extents.x_advance;
 }
 
@@ -187,7 +202,7 @@ void tt_canvas_text(tt_canvas *c, tt_point at, const tt_text_style *style, const
     if (style->turn != 0) fprintf(c->svg, " transform=\"rotate(%g %.2f %.2f)\"", style->turn, at.x, at.y);
     svg_color(c->svg, "fill", style->color);
     fputc('>', c->svg);
-    escape(c->svg, text);
+    escape(c->svg, readable(c, text));
     fputs("</text>\n", c->svg);
     return;
   }
@@ -197,7 +212,7 @@ void tt_canvas_text(tt_canvas *c, tt_point at, const tt_text_style *style, const
   cairo_rotate(c->cairo, style->turn * 3.14159265358979 / 180);
   cairo_move_to(c->cairo, left, 0);
   set_color(c, style->color);
-  cairo_show_text(c->cairo, text);
+  cairo_show_text(c->cairo, readable(c, text));
   cairo_restore(c->cairo);
 }
 
@@ -209,7 +224,7 @@ void tt_canvas_begin(tt_canvas *c, tt_box box, const char *group, const char *ti
         "<clipPath id=\"clip%d\"><rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/></clipPath>\n"
         "<g class=\"%s\" clip-path=\"url(#clip%d)\"><title>",
         id, box.x, box.y, box.width, box.height, group, id);
-    escape(c->svg, title);
+    escape(c->svg, readable(c, title));
     fputs("</title>\n", c->svg);
     return;
   }
@@ -255,7 +270,7 @@ tt_status tt_canvas_write(tt_canvas *c) {
 void tt_canvas_free(tt_canvas *c) {
   if (!c) return;
   if (c->svg) fclose(c->svg);
-  free(c->markup);
+  free(c->markup), free(c->readable);
   cairo_destroy(c->cairo);
   cairo_surface_destroy(c->surface);
   free(c);

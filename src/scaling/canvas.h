@@ -49,7 +49,8 @@ void tt_canvas_disc(tt_canvas *canvas, tt_point centre, double radius, tt_color 
 
 void tt_canvas_fill(tt_canvas *canvas, tt_box box, tt_color color);
 
-// `at` is the start, middle or end of the text's base line.
+// `at` is the start, middle or end of the text's base line. Bytes that are no UTF-8 are written as "\xHH",
+// here and in titles.
 void tt_canvas_text(tt_canvas *canvas, tt_point at, const tt_text_style *style, const char *text);
 
 double tt_canvas_text_width(tt_canvas *canvas, const tt_text_style *style, const char *text);

@@ -72,19 +72,26 @@ static tt_status take_row(table *t, size_t row) {
 static tt_status name_groups(table *t) {
   tt_observations *o = t->out;
   int column = t->columns.of[TT_ROLE_RUN];
+  const char **cells; // [groups] names as they stand in the table: group_names may cut them
   TT_TRY(tt_alloc(&o->group_names, t->count + 1, sizeof *o->group_names, "the groups of a table"));
+  TT_TRY(tt_alloc(&cells, t->count + 1, sizeof *cells, "the groups of a table"));
   for (size_t i = 0; i < t->count; i++) {
-    char name[sizeof *o->group_names];
+    size_t row = t->drafts[i].row;
     int g = o->groups;
     if (column < 0)
-      snprintf(name, sizeof name, "line %d", t->csv->line[t->drafts[i].row]);
+      snprintf(o->group_names[g], sizeof *o->group_names, "line %d", t->csv->line[row]);
     else {
-      snprintf(name, sizeof name, "%.127s", tt_csv_cell(t->csv, t->drafts[i].row, column));
-      for (g = 0; g < o->groups && strcmp(o->group_names[g], name) != 0;) g++;
+      const char *cell = tt_csv_cell(t->csv, row, column);
+      for (g = 0; g < o->groups && strcmp(cells[g], cell) != 0;) g++;
+      if (g == o->groups) {
+        cells[g] = cell;
+        snprintf(o->group_names[g], sizeof *o->group_names, "%.127s", cell);
+      }
     }
-    if (g == o->groups) memcpy(o->group_names[o->groups++], name, sizeof name);
+    if (g == o->groups) o->groups++;
     t->drafts[i].at.group = g;
   }
+  free(cells);
   return TT_OK;
 }
 
