@@ -11,16 +11,9 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "core/philox.h"
+#include "mutation.h"
 
 enum { ROOM = 1 << 14 };
-
-// libconfig 1.5 loses a string literal that stands where its grammar has no place for one. Nothing else is
-// excused: a configuration that we forgot to release would lose its settings, too.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:strbuf_append\nleak:libconfig_yylex\n";
-}
 
 static const char seed_text[] =
     "# a run\n"
@@ -46,65 +39,18 @@ static void write_file(const char *name, const char *text, size_t bytes) {
   assert_int_equal(fclose(f), 0);
 }
 
-static uint64_t draws;
-static uint32_t draw(uint32_t below) {
-  tt_philox4 r = tt_philox(2024, (uint32_t)draws, (uint32_t)(draws >> 32), 0, 0);
-  draws++;
-  return r.v[0] % below;
-}
-
-static void cut(char *text, size_t *n, size_t at, size_t count) {
-  if (at + count > *n) count = *n - at;
-  memmove(text + at, text + at + count, *n - at - count);
-  *n -= count;
-}
-
-static void paste(char *text, size_t *n, size_t at, const char *piece, size_t count) {
-  if (*n + count > ROOM) return;
-  memmove(text + at + count, text + at, *n - at);
-  memcpy(text + at, piece, count);
-  *n += count;
-}
-
 static void mutate(char *text, size_t *n) {
-  static const char telling[] = "{}()[]\";=:,.#/*\\\n@-+ex0L9\xff"; // and the terminating zero byte
+  static const char telling[] = "{}()[]\";=:,.#/*\\\n@-+ex0L9\xff";
   static const char *const words[] = {
       "@include \"x\"\n", "99999999999", "1e999", "(((((((((", "model", "\"", "/*", "true", "-1",
       "0xFFFFFFFFF",      "steps",       "\\xZZ", "[1,2]",     "a.b"};
-  char piece[64];
-  size_t at = draw((uint32_t)*n + 1), count = 1 + draw(sizeof piece - 1);
-  const char *word = words[draw(sizeof words / sizeof *words)];
-  switch (draw(8)) {
-  case 0:
-    if (at < *n) text[at] = (char)(text[at] ^ (1 << draw(8)));
-    break;
-  case 1:
-    if (at < *n) text[at] = telling[draw(sizeof telling)];
-    break;
-  case 2:
-    cut(text, n, at, count);
-    break;
-  case 3:
-    piece[0] = telling[draw(sizeof telling)], paste(text, n, at, piece, 1);
-    break;
-  case 4: // a piece of the text, doubled somewhere
-  case 5:
-    if (*n < count) break;
-    memcpy(piece, text + draw((uint32_t)(*n - count) + 1), count);
-    paste(text, n, at, piece, count);
-    break;
-  case 6:
-    paste(text, n, at, word, strlen(word));
-    break;
-  default:
-    if (draw(4) == 0) *n = at; // truncation, seldom: it hides the rest
-  }
+  mutate_text(&(mutation){ROOM, telling, sizeof telling, words, sizeof words / sizeof *words, 64}, text, n);
 }
 
 static void damaged_texts_load_or_are_refused(void **state) {
   (void)state;
-  const char *wanted = getenv("TT_TEST_MUTATIONS");
-  long count = wanted ? atol(wanted) : 1000, accepted = 0;
+  long count = mutations_wanted(1000), accepted = 0;
+  drawn.seed = 2024;
   char path[64], *text = malloc(ROOM + 1);
   snprintf(path, sizeof path, "config_mutate_test.%ld.cfg", (long)getpid());
   for (long i = 0; i < count; i++) {

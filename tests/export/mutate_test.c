@@ -13,16 +13,10 @@
 #include <cmocka.h>
 
 #include "core/file.h"
-#include "core/philox.h"
 #include "export/tensorboard.h"
+#include "mutation.h"
 
 enum { ROOM = 1 << 14 };
-
-// libconfig 1.5 loses a string literal that stands where its grammar has no place for one.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:strbuf_append\nleak:libconfig_yylex\n";
-}
 
 #define RUN                                                                                                  \
   "{\"type\":\"run\",\"config\":\"model = {\\n  preset = \\\"cpu-tiny\\\";\\n};\\n"                          \
@@ -40,59 +34,29 @@ const char *__lsan_default_suppressions(void) {
 
 static const char seed_log[] = RUN STEP VALID OTHERS VALID;
 
-static uint32_t drawn; // how many numbers were drawn: the campaign is the same in each call
-
-static uint32_t draw(uint32_t below) {
-  return tt_philox(0x65766e74, drawn++, 0, 0, 0).v[0] % below;
-}
-
-static void paste(char *text, size_t *n, size_t at, const char *piece, size_t count) {
-  if (*n + count > ROOM) return;
-  memmove(text + at + count, text + at, *n - at);
-  memcpy(text + at, piece, count);
-  *n += count;
-}
-
 static void mutate(char *text, size_t *n) {
   static const char *const words[] = {
       "1e308",  "-1", "null",        "\"\"", "1e-320", "\n",  "9223372036854775807",
       "-1e308", "{}", "99999999999", "true", "[",      "0.5", "\\u0000"};
-  char piece[64];
-  size_t at = draw((uint32_t)*n + 1), count = 1 + draw(sizeof piece - 1), number = at;
-  const char *word = words[draw(sizeof words / sizeof *words)];
-  switch (draw(6)) {
-  case 0:
-    if (at < *n) text[at] = (char)(text[at] ^ (1 << draw(8)));
-    break;
-  case 1:
-    if (at + count > *n) count = *n - at;
-    memmove(text + at, text + at + count, *n - at - count);
-    *n -= count;
-    break;
-  case 2:
-    if (*n < count) break;
-    memcpy(piece, text + draw((uint32_t)(*n - count) + 1), count);
-    paste(text, n, at, piece, count);
-    break;
-  case 3:
-  case 4: // another value: what keeps the log readable gets furthest
-    while (number < *n && text[number] != ':') number++;
-    if (number == *n) break;
-    count = strcspn(text + ++number, ",}\n");
-    memmove(text + number, text + number + count, *n - number - count);
-    *n -= count;
-    paste(text, n, number, word, strlen(word));
-    break;
-  default:
-    if (draw(4) == 0) *n = at;
+  static const char telling[] = "{}[]\":,\\\n-+.e09 \xff";
+  enum { WORDS = sizeof words / sizeof *words };
+  if (draw(2))
+    mutate_text(&(mutation){ROOM, telling, sizeof telling, words, WORDS, 64}, text, n);
+  else { // another value: what keeps the log readable gets furthest
+    const char *word = words[draw(WORDS)];
+    size_t at = draw((uint32_t)*n + 1);
+    while (at < *n && text[at] != ':') at++;
+    if (at == *n) return;
+    text[*n] = 0;
+    cut(text, n, at + 1, strcspn(text + at + 1, ",}\n"));
+    paste(text, n, ROOM, at + 1, word, strlen(word));
   }
-  text[*n] = 0;
 }
 
 static void damaged_logs_are_exported_or_refused(void **state) {
   (void)state;
-  const char *wanted = getenv("TT_TEST_MUTATIONS");
-  long count = wanted ? atol(wanted) : 200, exported = 0;
+  long count = mutations_wanted(200), exported = 0;
+  drawn.seed = 0x65766e74;
   char folder[] = "export_mutate_test.XXXXXX", *text = malloc(ROOM + 1);
   assert_non_null(mkdtemp(folder));
   assert_int_equal(chdir(folder), 0);

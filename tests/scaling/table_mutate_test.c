@@ -13,84 +13,35 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
-#include "core/philox.h"
 #include "made_runs.h"
+#include "mutation.h"
 #include "scaling/table_csv.h"
 
 enum { ROOM = 1 << 18 };
-
-// libconfig 1.5 loses a string literal that stands where its grammar has no place for one. Nothing else is
-// excused.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:strbuf_append\nleak:libconfig_yylex\n";
-}
 
 static const char foreign[] =
     "# by hand\n\"run, id\",Model Size,training_flop,steps,loss,kind,loss_se\r\n"
     "\"a \"\"1\"\"\",1e6,6e15,100,3.5,valid,.01\r\n\"a \"\"1\"\"\",1e6,1.2e16,200,3.25,valid,\n"
     "b,2e6,1e16,100,3.0,valid,NA\n\nb,2e6,2e16,200,nan,train,0.01\n\"two\nlines\",4e6,5e16,1,2.5,,\n";
 
-static uint64_t draws;
-static uint32_t draw(uint32_t below) {
-  tt_philox4 r = tt_philox(2026, (uint32_t)draws, (uint32_t)(draws >> 32), 0, 0);
-  draws++;
-  return r.v[0] % below;
-}
-
-static void cut(char *text, size_t *n, size_t at, size_t count) {
-  if (at + count > *n) count = *n - at;
-  memmove(text + at, text + at + count, *n - at - count);
-  *n -= count;
-}
-
-static void paste(char *text, size_t *n, size_t at, const char *piece, size_t count) {
-  if (*n + count > ROOM) return;
-  memmove(text + at + count, text + at, *n - at);
-  memcpy(text + at, piece, count);
-  *n += count;
-}
-
 static void mutate(char *text, size_t *n) {
-  static const char telling[] = ",\"\n\r\t;#'{}[]:=-+.eE019 \xff"; // and the terminating zero byte
+  static const char telling[] = ",\"\n\r\t;#'{}[]:=-+.eE019 \xff";
   static const char *const words[] = {"nan",  "-1",     "1e999",  "99999999999999999999",
                                       "0",    "\"\"",   "1e-320", "valid",
                                       "null", "linear", "loss",   "\r\n",
                                       "run",  "inf",    ",,",     "\xef\xbb\xbf"};
-  char piece[200];
-  size_t at = draw((uint32_t)*n + 1), count = 1 + draw(sizeof piece - 1);
-  const char *word = words[draw(sizeof words / sizeof *words)];
-  switch (draw(8)) {
-  case 0:
-    if (at < *n) text[at] = (char)(text[at] ^ (1 << draw(8)));
-    break;
-  case 1:
-    if (at < *n) text[at] = telling[draw(sizeof telling)];
-    break;
-  case 2:
-    cut(text, n, at, draw(4) ? 1 + draw(8) : count);
-    break;
-  case 3:
-    piece[0] = telling[draw(sizeof telling)], paste(text, n, at, piece, 1);
-    break;
-  case 4: // a piece of the text, doubled somewhere
-    if (*n < count) break;
-    memcpy(piece, text + draw((uint32_t)(*n - count) + 1), count);
-    paste(text, n, at, piece, count);
-    break;
-  case 5: // a field replaced
-    while (at < *n && text[at] != ',') at++;
-    if (at == *n) break;
-    for (count = 1; at + count < *n && text[at + count] != ',';) count++;
-    cut(text, n, at + 1, count - 1);
-    paste(text, n, at + 1, word, strlen(word));
-    break;
-  case 6:
-    paste(text, n, at, word, strlen(word));
-    break;
-  default:
-    if (draw(4) == 0) *n = at; // truncation, seldom: it hides the rest
+  enum { WORDS = sizeof words / sizeof *words };
+  size_t at = draw((uint32_t)*n + 1), count = 1;
+  if (draw(8)) {
+    mutate_text(&(mutation){ROOM, telling, sizeof telling, words, WORDS, 200}, text, n);
+    return;
   }
+  while (at < *n && text[at] != ',') at++; // a field replaced
+  if (at == *n) return;
+  while (at + count < *n && text[at + count] != ',') count++;
+  cut(text, n, at + 1, count - 1);
+  const char *word = words[draw(WORDS)];
+  paste(text, n, ROOM, at + 1, word, strlen(word));
 }
 
 static tt_choice draw_choice(void) {
@@ -122,8 +73,8 @@ static void sound(const tt_observations *o) {
 
 // `runs`: the text is a run log beside another, whole one.
 static void campaign(const char *folder, const char *seed, size_t length, bool runs) {
-  const char *wanted = getenv("TT_TEST_MUTATIONS");
-  long count = wanted ? atol(wanted) : 300, accepted = 0;
+  long count = mutations_wanted(300), accepted = 0;
+  drawn.seed = 2026;
   char file[200], *text = malloc(ROOM + 1);
   snprintf(file, sizeof file, "%s/%s", folder, runs ? "b/run.jsonl" : "t.csv");
   for (long i = 0; i < count; i++) {

@@ -10,16 +10,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "core/philox.h"
+#include "mutation.h"
 #include "sweep/expand.h"
 
 enum { ROOM = 1 << 14 };
-
-// As in config_mutate_test.c: what libconfig 1.5 itself loses of a text that it refuses.
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-  return "leak:strbuf_append\nleak:libconfig_yylex\n";
-}
 
 static const char seed_text[] =
     "# a sweep\n"
@@ -43,28 +37,8 @@ static void write_file(const char *name, const char *text, size_t bytes) {
   assert_int_equal(fclose(f), 0);
 }
 
-static uint64_t draws;
-static uint32_t draw(uint32_t below) {
-  tt_philox4 r = tt_philox(2025, (uint32_t)draws, (uint32_t)(draws >> 32), 0, 0);
-  draws++;
-  return r.v[0] % below;
-}
-
-static void cut(char *text, size_t *n, size_t at, size_t count) {
-  if (at + count > *n) count = *n - at;
-  memmove(text + at, text + at + count, *n - at - count);
-  *n -= count;
-}
-
-static void paste(char *text, size_t *n, size_t at, const char *piece, size_t count) {
-  if (*n + count > ROOM) return;
-  memmove(text + at + count, text + at, *n - at);
-  memcpy(text + at, piece, count);
-  *n += count;
-}
-
 static void mutate(char *text, size_t *n) {
-  static const char telling[] = "{}()[]\";=:,.#/*\\\n@-+ex0L9\xff"; // and the terminating zero byte
+  static const char telling[] = "{}()[]\";=:,.#/*\\\n@-+ex0L9\xff";
   static const char *const words[] = {"(((((((((",
                                       "{ name = \"x\"; },",
                                       "\"\"",
@@ -80,31 +54,7 @@ static void mutate(char *text, size_t *n) {
                                       "1e999",
                                       "name",
                                       "model = {};"};
-  char piece[64];
-  size_t at = draw((uint32_t)*n + 1), count = 1 + draw(sizeof piece - 1);
-  const char *word = words[draw(sizeof words / sizeof *words)];
-  switch (draw(7)) {
-  case 0:
-    if (at < *n) text[at] = (char)(text[at] ^ (1 << draw(8)));
-    break;
-  case 1:
-    if (at < *n) text[at] = telling[draw(sizeof telling)];
-    break;
-  case 2:
-    cut(text, n, at, count);
-    break;
-  case 3:
-    piece[0] = telling[draw(sizeof telling)], paste(text, n, at, piece, 1);
-    break;
-  case 4: // a piece of the text, doubled somewhere
-  case 5:
-    if (*n < count) break;
-    memcpy(piece, text + draw((uint32_t)(*n - count) + 1), count);
-    paste(text, n, at, piece, count);
-    break;
-  default:
-    paste(text, n, at, word, strlen(word));
-  }
+  mutate_text(&(mutation){ROOM, telling, sizeof telling, words, sizeof words / sizeof *words, 64}, text, n);
 }
 
 static void check_refusal(tt_status status, const char *path) {
@@ -142,8 +92,8 @@ static void check_runs(const tt_sweep *sweep, const tt_sweep_runs *runs, const c
 
 static void damaged_sweeps_are_expanded_or_refused(void **state) {
   (void)state;
-  const char *wanted = getenv("TT_TEST_MUTATIONS");
-  long count = wanted ? atol(wanted) : 1000, accepted = 0;
+  long count = mutations_wanted(1000), accepted = 0;
+  drawn.seed = 2025;
   char path[64], *text = malloc(ROOM + 1);
   snprintf(path, sizeof path, "sweep_mutate_test.%ld.cfg", (long)getpid());
   for (long i = 0; i < count; i++) {
