@@ -8,7 +8,7 @@
 static const tt_command commands[] = {
     {"store", tt_cli_store, "build, merge, split, sample, describe and verify stores of molecules"},
     {"train", tt_cli_train, "train a model"},
-    {"sweep", tt_cli_sweep, "train many models, sizes x learning rates x seeds, here or as a Slurm job array"},
+    {"sweep", tt_cli_sweep, "train sizes x steps x learning rates x seeds, here or as a Slurm job array"},
     {"checkpoint", tt_cli_checkpoint, "describe, verify and import checkpoints"},
     {"plan", tt_cli_plan, "what a configuration takes on so many GPUs, and how to lay it out on them"},
     {"bench", tt_cli_bench, "measure how fast training runs here"},
