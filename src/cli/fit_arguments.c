@@ -89,6 +89,10 @@ static tt_status read_at(tt_fit_arguments *a, const char *text) {
   return TT_OK;
 }
 
+const char *tt_fit_arguments_at_source(const tt_fit_arguments *a) {
+  return strcmp(a->at_name, "paper") == 0 ? a->law->published_by : "the constants of --at";
+}
+
 static tt_status take_variable(void *into, const char *name, double value) {
   tt_observation *at = into;
   tt_variable variable;

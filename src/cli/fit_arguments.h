@@ -22,7 +22,7 @@ typedef struct {
   tt_choice choice;
   int hold_out; // sizes
   bool at_given;
-  char at_name[64]; // "paper" or "the constants of --at"
+  char at_name[64]; // "paper" or "--at"
   double at[TT_LAW_PARAMETERS];
   tt_observation predict[TT_FIT_PREDICTIONS]; // [predict_count]; NaN: not given
   int predict_count;
@@ -36,6 +36,9 @@ typedef struct {
 // option. What a law needs of --predict is checked too, but for the law power without --variable, which
 // depends on the data.
 tt_status tt_fit_arguments_read(int argc, char **argv, tt_fit_arguments *arguments);
+
+// Whose constants `at` holds: who published them, or "the constants of --at".
+const char *tt_fit_arguments_at_source(const tt_fit_arguments *arguments);
 
 // TT_ERR_ARGUMENT when a --predict lacks a variable of the law.
 tt_status tt_fit_arguments_check_predictions(const tt_fit_arguments *arguments, const tt_law *law);

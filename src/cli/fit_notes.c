@@ -8,7 +8,6 @@
 #include "cli/fit_format.h"
 #include "cli/fit_report.h"
 #include "core/memory.h"
-#include "core/version.h"
 #include "scaling/fit_figure.h"
 #include "scaling/lettering.h"
 
@@ -91,8 +90,7 @@ static void write_quality(writer *w, const tt_fit_result *r) {
   add(w, true, "Huber's function of log loss, delta %g, summed; %d of %d starts ended there",
       r->arguments->fit.huber_delta, r->fit->starts_at_optimum, r->fit->starts);
   if (r->arguments->at_given)
-    add(w, true, "objective %.6g at %s", r->at_objective,
-        strcmp(r->arguments->at_name, "paper") == 0 ? r->law->published_by : "the constants of --at");
+    add(w, true, "objective %.6g at %s", r->at_objective, tt_fit_arguments_at_source(r->arguments));
 }
 
 static void write_held_out(writer *w, const tt_fit_result *r) {

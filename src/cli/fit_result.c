@@ -68,7 +68,7 @@ static tt_status keep_rows(tt_fit_result *r) {
     if (!r->held_out || o->rows[i].size < r->held_out->from_size) r->rows[r->count++] = o->rows[i];
   for (size_t i = 0; i < r->count; i++) {
     size_t k = 0;
-    while (k < i && !(fabs(r->rows[k].size - r->rows[i].size) <= 1e-6 * r->rows[i].size)) k++;
+    while (k < i && !tt_same_size(r->rows[k].size, r->rows[i].size)) k++;
     r->sizes += k == i && r->rows[i].size > 0;
   }
   return TT_OK;

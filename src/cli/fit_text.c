@@ -31,8 +31,7 @@ static void print_data(const tt_fit_result *r) {
          r->fit->objective);
   printf("            %d of %d starts ended there\n", r->fit->starts_at_optimum, r->fit->starts);
   if (r->arguments->at_given)
-    printf("            %.8g at %s\n", r->at_objective,
-           strcmp(r->arguments->at_name, "paper") == 0 ? r->law->published_by : "the constants of --at");
+    printf("            %.8g at %s\n", r->at_objective, tt_fit_arguments_at_source(r->arguments));
   printf("goodness    R2 %.4f, rms of log residuals %.2g, mean relative error %.2g %%\n", r->fit->r_squared,
          r->fit->rmse_log, 100 * r->fit->mean_relative_error);
 }
@@ -214,7 +213,7 @@ void tt_fit_report_print(const tt_fit_result *r) {
     print_residuals(r);
     print_held_out(r);
   } else {
-    printf("constants of %s:", strcmp(r->arguments->at_name, "paper") == 0 ? r->law->published_by : "--at");
+    printf("law at %s:", tt_fit_arguments_at_source(r->arguments));
     for (int p = 0; p < r->law->parameters; p++)
       printf(" %s %.6g", r->law->parameter[p], r->arguments->at[p]);
     printf("\n");

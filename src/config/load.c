@@ -172,31 +172,30 @@ static tt_status apply_preset(tt_config *config, const tt_config_source *source)
   return status;
 }
 
-tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int count) {
-  tt_config_source source = {.path = path ? path : "the configuration"};
+// The defaults, then the file that `source` names, or `text`, then the overrides.
+static tt_status load(tt_config *config, tt_config_source *source, bool file, const char *text,
+                      const char *const *overrides, int count) {
   tt_status status;
   TT_TRY_GOTO(status, tt_config_defaults(config), failed);
-  if (path) TT_TRY_GOTO(status, apply_file(config, &source), failed);
-  for (int i = 0; i < count; i++) TT_TRY_GOTO(status, apply_override(config, &source, overrides[i]), failed);
-  TT_TRY_GOTO(status, apply_preset(config, &source), failed);
-  TT_TRY_GOTO(status, tt_config_check(config, &source), failed);
+  if (file) TT_TRY_GOTO(status, apply_file(config, source), failed);
+  if (text) TT_TRY_GOTO(status, apply_text(config, source, text, strlen(text)), failed);
+  for (int i = 0; i < count; i++) TT_TRY_GOTO(status, apply_override(config, source, overrides[i]), failed);
+  TT_TRY_GOTO(status, apply_preset(config, source), failed);
+  TT_TRY_GOTO(status, tt_config_check(config, source), failed);
   return TT_OK;
 failed:
   tt_config_free(config);
   return status;
 }
 
+tt_status tt_config_load(tt_config *config, const char *path, const char *const *overrides, int count) {
+  tt_config_source source = {.path = path ? path : "the configuration"};
+  return load(config, &source, path != NULL, NULL, overrides, count);
+}
+
 tt_status tt_config_load_text(tt_config *config, const char *name, const char *text) {
   tt_config_source source = {.path = name};
-  tt_status status;
-  TT_TRY_GOTO(status, tt_config_defaults(config), failed);
-  TT_TRY_GOTO(status, apply_text(config, &source, text, strlen(text)), failed);
-  TT_TRY_GOTO(status, apply_preset(config, &source), failed);
-  TT_TRY_GOTO(status, tt_config_check(config, &source), failed);
-  return TT_OK;
-failed:
-  tt_config_free(config);
-  return status;
+  return load(config, &source, false, text, NULL, 0);
 }
 
 tt_status tt_config_print(const tt_config *config, char **text) {

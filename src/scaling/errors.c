@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
+#include "scaling/quantile.h"
 
 // Half of the residuals are within it, or delta. The density of residuals around 0, which stands for psi' on
 // average, is taken from this window: within delta alone there are often too few.
@@ -15,7 +12,7 @@ static double window_of(const double *residual, size_t count, double delta, int 
                         double *sorted) {
   size_t middle = count / 2 > 2 * (size_t)free_parameters ? count / 2 : 2 * (size_t)free_parameters;
   for (size_t i = 0; i < count; i++) sorted[i] = fabs(residual[i]);
-  qsort(sorted, count, sizeof *sorted, ascending);
+  tt_sort(sorted, count);
   return fmax(delta, sorted[middle < count ? middle : count - 1]);
 }
 
@@ -112,6 +109,7 @@ tt_status tt_errors_at(const tt_fitter *f, const tt_observation *rows, const tt_
   invert(information, s->active, n, bread, errors->undetermined);
   double window = window_of(g.residual, count, f->delta, free_parameters, g.sorted);
   for (size_t i = 0; i < count; i++) inside += fabs(g.residual[i]) <= window;
+  errors->groups = g.seen;
   double left = (double)count - free_parameters, slope = f->delta / window * inside / count;
   double together = squares > 0 ? fmax(1, clustered / squares) : 1;
   errors->noise = left > 0 ? squares / left / slope * together : INFINITY;

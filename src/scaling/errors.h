@@ -9,6 +9,7 @@ typedef struct {
   double covariance[TT_N][TT_N]; // 0 where a coordinate is out of play or undetermined
   bool undetermined[TT_N]; // takes part in a direction along which no row changes: the Jacobian is singular
   bool known;              // false: too few rows or groups for a covariance
+  int groups;              // that the rows are of
   // Twice a difference of objectives over this has about a chi-squared distribution: E[psi^2] / E[psi'],
   // corrected for degrees of freedom and for rows of one group that err together.
   double noise;

@@ -20,13 +20,6 @@ static void goodness(const tt_law *law, const tt_observation *rows, size_t count
   fit->rmse_log = sqrt(squares / count), fit->mean_relative_error = relative / count;
 }
 
-static int count_groups(const tt_observation *rows, size_t count) {
-  int groups = 0;
-  for (size_t i = 0; i < count; i++)
-    if (rows[i].group >= groups) groups = rows[i].group + 1;
-  return groups;
-}
-
 static int by_objective(const void *a, const void *b) {
   double x = ((const tt_solution *)a)->objective, y = ((const tt_solution *)b)->objective;
   return (x > y) - (x < y);
@@ -62,7 +55,6 @@ tt_status tt_fit_solve(const tt_law *law, const tt_observation *rows, size_t cou
     while (fit->starts_at_optimum < converged && ends[fit->starts_at_optimum].objective <= same)
       fit->starts_at_optimum++;
     tt_solution_theta(fitter, &ends[0], fit->theta);
-    fit->groups = count_groups(rows, count);
     goodness(law, rows, count, fit);
     status = tt_identify(fitter, rows, ends, fit);
   } else

@@ -38,7 +38,7 @@ typedef struct {
   int starts, starts_at_optimum; // how many there were, and how many ended at this objective
   bool converged; // false: no start did, on data that leave the parameters open; theta is the best point seen
   size_t rows;
-  int groups;
+  int groups;                 // that the rows are of: numbers without rows do not count
   double r_squared;           // of the loss
   double rmse_log;            // root of the mean squared residual of log loss
   double mean_relative_error; // mean of |law - loss| / loss

@@ -125,9 +125,9 @@ static void draw_size_curve(tt_canvas *canvas, const frames *l, double size, boo
   const tt_fit_figure *f = l->figure;
   double own[2] = {INFINITY, 0};
   for (size_t i = 0; i < f->fitted_count; i++)
-    if (tt_fit_sizes_same(f->fitted[i].size, size)) widen(own, x_of(l, &f->fitted[i]));
+    if (tt_same_size(f->fitted[i].size, size)) widen(own, x_of(l, &f->fitted[i]));
   for (size_t i = 0; i < f->held_out_count; i++)
-    if (tt_fit_sizes_same(f->held_out[i].at.size, size)) widen(own, x_of(l, &f->held_out[i].at));
+    if (tt_same_size(f->held_out[i].at.size, size)) widen(own, x_of(l, &f->held_out[i].at));
   tt_color color = tt_fit_sizes_color(l->sizes, size), faint = color;
   faint.opacity = 0.75;
   tt_observation at = {.size = size};
@@ -181,7 +181,7 @@ static void set_aside(frames *l) {
 
 static double aside(const frames *l, double size) {
   size_t rank = 0;
-  while (rank + 1 < l->sizes->count && !tt_fit_sizes_same(l->sizes->value[rank], size)) rank++;
+  while (rank + 1 < l->sizes->count && !tt_same_size(l->sizes->value[rank], size)) rank++;
   return l->aside * ((double)rank - 0.5 * (double)(l->sizes->count - 1));
 }
 
@@ -213,7 +213,7 @@ static void draw_size_intervals(tt_canvas *canvas, const frames *l, double size,
   for (size_t i = 0; i < f->held_out_count; i++) {
     const tt_holdout_point *p = &f->held_out[i];
     tt_range r = p->predicted.measured;
-    if (!tt_fit_sizes_same(p->at.size, size) || !(r.low > 0) || !isfinite(r.high)) continue;
+    if (!tt_same_size(p->at.size, size) || !(r.low > 0) || !isfinite(r.high)) continue;
     if (residual) r = (tt_range){log(r.low / p->predicted.loss), log(r.high / p->predicted.loss)};
     bars[n++] = (bar){tt_axis_at(&l->x, x_of(l, &p->at)) + (residual ? aside(l, size) : 0),
                       tt_axis_at(y, r.low), tt_axis_at(y, r.high)};

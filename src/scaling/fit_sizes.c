@@ -22,10 +22,6 @@ static tt_color shade(double light) { // 0 dark .. 1 light
   return (tt_color){a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1]), a[2] + f * (b[2] - a[2]), 1};
 }
 
-bool tt_fit_sizes_same(double a, double b) {
-  return fabs(a - b) <= 1e-6 * fabs(a);
-}
-
 typedef struct {
   double value;
   bool held_out;
@@ -51,7 +47,7 @@ tt_status tt_fit_sizes_find(tt_fit_sizes *sizes, const tt_fit_figure *figure) {
   tt_status status = tt_alloc(&sizes->value, all, sizeof *sizes->value, "a figure");
   if (status == TT_OK) status = tt_alloc(&sizes->held_out, all, sizeof *sizes->held_out, "a figure");
   for (size_t i = 0; status == TT_OK && i < all; i++) {
-    if (!sizes->count || !tt_fit_sizes_same(sizes->value[sizes->count - 1], entries[i].value))
+    if (!sizes->count || !tt_same_size(sizes->value[sizes->count - 1], entries[i].value))
       sizes->value[sizes->count++] = entries[i].value;
     sizes->held_out[sizes->count - 1] |= entries[i].held_out;
   }
@@ -73,7 +69,7 @@ tt_color tt_fit_sizes_color(const tt_fit_sizes *sizes, double size) {
     return shade((high - log(size)) / (high - low));
   }
   size_t rank = 0;
-  while (rank + 1 < sizes->count && !tt_fit_sizes_same(sizes->value[rank], size)) rank++;
+  while (rank + 1 < sizes->count && !tt_same_size(sizes->value[rank], size)) rank++;
   return shade(1 - (double)rank / (double)(sizes->count - 1));
 }
 

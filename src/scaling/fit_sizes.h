@@ -21,8 +21,6 @@ typedef struct {
 tt_status tt_fit_sizes_find(tt_fit_sizes *sizes, const tt_fit_figure *figure);
 void tt_fit_sizes_free(tt_fit_sizes *sizes);
 
-bool tt_fit_sizes_same(double a, double b);
-
 // Named sizes get colours in equal steps, so that neighbours can be told apart; a colour bar is even in the
 // logarithm.
 tt_color tt_fit_sizes_color(const tt_fit_sizes *sizes, double size);

@@ -5,10 +5,6 @@
 
 #include "scaling/quantile.h"
 
-static bool same_size(double a, double b) {
-  return fabs(a - b) <= 1e-6 * fmax(fabs(a), fabs(b));
-}
-
 // The smallest of the `wanted` largest distinct sizes, and the largest below it. TT_ERR_ARGUMENT when none is
 // below.
 static tt_status cut(const tt_observation *rows, size_t count, int wanted, tt_holdout *h) {
@@ -18,7 +14,7 @@ static tt_status cut(const tt_observation *rows, size_t count, int wanted, tt_ho
   tt_sort(sizes, count);
   int distinct = 0;
   for (size_t i = count; i-- > 0 && distinct <= wanted;) {
-    if (i + 1 == count || !same_size(sizes[i], sizes[i + 1])) distinct++;
+    if (i + 1 == count || !tt_same_size(sizes[i], sizes[i + 1])) distinct++;
     if (distinct <= wanted)
       h->from_size = sizes[i];
     else

@@ -27,9 +27,9 @@ typedef struct {
   size_t inside;              // of the points, how many lie inside
 } tt_holdout;
 
-// Leaves out the rows of the `sizes` largest distinct sizes (two sizes are the same when they are equal to
-// one part in a million), fits the others and predicts those left out. TT_ERR_ARGUMENT when nothing would be
-// left to fit or to predict, and what solving and resampling return. Release with tt_holdout_free.
+// Leaves out the rows of the `sizes` largest distinct sizes (tt_same_size), fits the others and predicts
+// those left out. TT_ERR_ARGUMENT when nothing would be left to fit or to predict, and what solving and
+// resampling return. Release with tt_holdout_free.
 tt_status tt_holdout_make(const tt_law *law, const tt_observation *rows, size_t count, int sizes,
                           const tt_fit_options *fit_options, const tt_interval_options *options,
                           tt_holdout *holdout);

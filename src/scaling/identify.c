@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "scaling/errors.h"
+#include "scaling/quantile.h"
 
 // What a power law needs before its constants mean something.
 enum { LEAST_VALUES = 4 }; // distinct values: an offset, a coefficient, an exponent, and one to disagree
@@ -31,18 +32,13 @@ static void refuse_term(tt_fit *fit, const tt_law *law, int k, const char *why) 
   refuse(fit, tt_law_exponent(law, k), "%s", why);
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 // Distinct values and range of each variable. sorted: room for [count].
 static void check_variables(const tt_fitter *f, tt_fit *fit, double *sorted) {
   for (int k = 0; k < f->law.terms; k++) {
     char why[160];
     int distinct = 1;
     for (size_t i = 0; i < f->count; i++) sorted[i] = f->z[i * f->law.terms + k];
-    qsort(sorted, f->count, sizeof *sorted, ascending);
+    tt_sort(sorted, f->count);
     for (size_t i = 1; i < f->count; i++) distinct += sorted[i] - sorted[i - 1] > 1e-3;
     const char *name = tt_variable_name(f->law.variable[k]);
     double range = exp(f->high[k] - f->low[k]);
@@ -195,6 +191,7 @@ tt_status tt_identify(tt_fitter *f, const tt_observation *rows, const tt_solutio
   check_variables(f, fit, sorted);
   free(sorted);
   TT_TRY(tt_errors_at(f, rows, &ends[0], &errors));
+  fit->groups = errors.groups;
   standard_errors(f, &ends[0], &errors, fit);
   for (int k = 0; k < f->law.terms; k++) check_term(f, &ends[0], &errors, k, fit);
   for (int k = 0; k < f->law.terms; k++) {

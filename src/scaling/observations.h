@@ -3,6 +3,8 @@
 #ifndef TT_SCALING_OBSERVATIONS_H
 #define TT_SCALING_OBSERVATIONS_H
 
+#include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/status.h"
@@ -18,6 +20,11 @@ typedef struct {
       loss_se; // loss_se: standard error of the loss over the molecules it was taken on; NaN: unknown
   int group;   // rows of one group (a run) are not independent of each other; 0 .. groups-1
 } tt_observation;
+
+// Whether two sizes are one: equal to a millionth, for a table may have rounded them. False for NaN.
+static inline bool tt_same_size(double a, double b) {
+  return fabs(a - b) <= 1e-6 * fmax(fabs(a), fabs(b));
+}
 
 typedef struct {
   tt_observation *rows; // [count]; rows of one run stand together, in the order of its steps

@@ -1,7 +1,8 @@
 #include "scaling/residuals.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "scaling/quantile.h"
 
 enum { RANGES = 8 };
 
@@ -26,26 +27,17 @@ static int finish(tt_residual_row *table, int count) {
   return kept;
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static bool same(double a, double b) {
-  return fabs(a - b) <= 1e-6 * fabs(a);
-}
-
 // The distinct sizes; TT_RESIDUAL_ROWS + 1 when there are more than can be written.
 static int distinct(const tt_observation *rows, size_t count, double *sizes) {
   int found = 0;
   for (size_t i = 0; i < count; i++) {
     int k = 0;
-    while (k < found && !same(sizes[k], rows[i].size)) k++;
+    while (k < found && !tt_same_size(sizes[k], rows[i].size)) k++;
     if (k < found || !(rows[i].size > 0)) continue;
     if (found == TT_RESIDUAL_ROWS) return found + 1;
     sizes[found++] = rows[i].size;
   }
-  qsort(sizes, (size_t)found, sizeof *sizes, ascending);
+  tt_sort(sizes, (size_t)found);
   return found;
 }
 
@@ -61,7 +53,7 @@ int tt_residuals_by_size(const tt_law *law, const double *theta, const tt_observ
     int k = 0;
     if (!(size > 0)) continue;
     if (found <= TT_RESIDUAL_ROWS)
-      while (!same(sizes[k], size)) k++;
+      while (!tt_same_size(sizes[k], size)) k++;
     else
       k = (int)fmin(RANGES - 1, floor(RANGES * log(size / low) / log(high / low)));
     add(&table[k], size, residual, i);

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-// Share of the loss below which E or a term is asked whether it wants to be 0; where the solver got stuck all are.
+// Share of the loss below which E or a term is asked whether it wants to be 0; where the solver got stuck all
+// are.
 static const double small_share = 0.02;
 
 // ---- the far part: lmder ----

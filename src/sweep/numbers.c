@@ -35,7 +35,7 @@ static tt_status read_lines(table *t) {
   for (const char *p = t->text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
     if (++number == 1 && strncmp(p, heading, sizeof heading - 1) == 0) continue;
     line *l = &t->lines[t->count];
-    if (sscanf(*p == '#' ? p + 1 : p, "%d\t%199[^\t\n]", &l->number, l->name) != 2 || l->number < 1)
+    if (sscanf(*p == '#' ? p + 1 : p, "%9d\t%199[^\t\n]", &l->number, l->name) != 2 || l->number < 1)
       return broken(t, number);
     for (int i = 0; i < t->count; i++)
       if (t->lines[i].number == l->number || strcmp(t->lines[i].name, l->name) == 0) return broken(t, number);
