@@ -32,7 +32,7 @@ static tt_status add(collection *c, const char *path) {
 }
 
 static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
+  return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
 // The runs inside a folder that is none itself.
