@@ -27,13 +27,29 @@ tt_range tt_intervals_of(const tt_intervals *v, double estimate, double *values)
   return (tt_range){tt_intervals_at(v, estimate, values, -v->z), tt_intervals_at(v, estimate, values, v->z)};
 }
 
+// Share of refits in which a parameter is at its bound, 0.
+static double at_bound(const tt_intervals *v, int p) {
+  int n = 0;
+  for (int b = 0; b < v->count; b++) n += v->replicates[b][p] == 0;
+  return (double)n / v->count;
+}
+
+// Whether so many refits run to a bound that an end of some interval is there. Bias correction takes refits
+// for a smooth image of the estimate's own scatter. At a bound they are not: measured, it then covers too
+// little, and plain percentiles hold.
+static bool bounded(const tt_intervals *v) {
+  for (int p = 0; p < v->law.parameters; p++)
+    if (at_bound(v, p) > 0.5 * (1 - v->options.confidence)) return true;
+  return false;
+}
+
 // Student's quantile in place of the normal one, and a factor for residuals that the fit has made too small.
 // That 2 degrees of freedom are given up, not as many as the law has parameters, is what measured coverage
 // says: a resample that lacks points differs in its design too, so that refits scatter the more the fewer
 // points there are.
 static double widened(const tt_intervals *v) {
   double tail = 0.5 * (1 + v->options.confidence);
-  if (v->options.method == TT_INTERVAL_PERCENTILE) return tt_normal_quantile(tail);
+  if (v->plain) return tt_normal_quantile(tail);
   int freedom = v->groups > 3 ? v->groups - 2 : 1;
   return tt_student_quantile(tail, freedom) * sqrt((double)v->groups / freedom);
 }
@@ -72,13 +88,6 @@ static tt_status leave_out(tt_intervals *v, tt_fitter *fitter, tt_clusters *clus
   }
   tt_sort(v->scatter, v->scatter_count);
   return TT_OK;
-}
-
-// Share of refits in which a parameter is at its bound, 0.
-static double at_bound(const tt_intervals *v, int p) {
-  int n = 0;
-  for (int b = 0; b < v->count; b++) n += v->replicates[b][p] == 0;
-  return (double)n / v->count;
 }
 
 // Parameter p of a term with these two parameters (E: twice itself). A term that is often 0, or does not
@@ -132,10 +141,12 @@ static void caution(tt_intervals *v, const char *format, ...) {
 
 static void describe(tt_intervals *v) {
   const char *what = v->clustered ? "runs" : "points";
-  bool plain = v->options.method == TT_INTERVAL_PERCENTILE;
+  const char *how = !v->plain                                     ? ", widened for their number"
+                    : v->options.method == TT_INTERVAL_PERCENTILE ? ""
+                                                                  : " (not corrected: refits run to a bound)";
   snprintf(v->method, sizeof v->method, "%s of %d refits to %d %s drawn with replacement%s, seed %llu",
-           plain ? "percentiles" : "bias-corrected percentiles", v->count, v->groups, what,
-           plain ? "" : ", widened for their number", (unsigned long long)v->options.seed);
+           v->plain ? "percentiles" : "bias-corrected percentiles", v->count, v->groups, what, how,
+           (unsigned long long)v->options.seed);
   if (v->groups < (v->clustered ? FEW_RUNS : FEW_POINTS))
     caution(v, "intervals come from %d %s only, fewer than their coverage was measured for", v->groups, what);
   if (v->unconverged > v->count / 20)
@@ -162,8 +173,9 @@ tt_status tt_intervals_make(const tt_law *law, const tt_observation *rows, size_
     status = tt_fail(TT_ERR_DATA, "all %zu rows are of one run: intervals need several runs", count);
     goto end;
   }
-  v->z = widened(v);
   TT_TRY_GOTO(status, refit_all(v, fitter, &clusters), end);
+  v->plain = options->method == TT_INTERVAL_PERCENTILE || bounded(v);
+  v->z = widened(v);
   TT_TRY_GOTO(status, leave_out(v, fitter, &clusters, rows), end);
   TT_TRY_GOTO(status, all_parameters(v), end);
   describe(v);

@@ -36,6 +36,7 @@ typedef struct {
   int unconverged;                         // of them; they stay, with the best point the solver saw
   int groups;                              // what was drawn with replacement: runs, or independent points
   bool clustered;                          // some group has several rows
+  bool plain;                              // plain percentiles: asked for, or because refits run to a bound
   double z;                                // how many standard errors the ends would lie out
   tt_range parameter[TT_LAW_PARAMETERS];   // the intervals
   bool identified[TT_LAW_PARAMETERS];      // what the refits say; see tt_intervals_identify
