@@ -31,14 +31,6 @@ static const char *const seed_overrides[] = {
     "optimizer.beta2=0.999",      "train.seed=77L",    "data.noise=none",
     "model.scaling_length=batch", "validation.every=5"};
 
-// Without the fsync of tt_file_replace: this runs thousands of times.
-static void write_file(const char *name, const char *text, size_t bytes) {
-  FILE *f = fopen(name, "wb");
-  assert_non_null(f);
-  assert_int_equal(fwrite(text, 1, bytes, f), bytes);
-  assert_int_equal(fclose(f), 0);
-}
-
 static void mutate(char *text, size_t *n) {
   static const char telling[] = "{}()[]\";=:,.#/*\\\n@-+ex0L9\xff";
   static const char *const words[] = {

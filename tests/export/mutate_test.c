@@ -66,8 +66,7 @@ static void damaged_logs_are_exported_or_refused(void **state) {
     size_t n = sizeof seed_log - 1;
     memcpy(text, seed_log, n + 1);
     for (uint32_t k = i ? 1 + draw(4) : 0; k > 0; k--) mutate(text, &n); // the first one is whole
-    FILE *file = fopen(log, "wb");
-    assert_true(file && fwrite(text, 1, n, file) == n && fclose(file) == 0);
+    write_file(log, text, n);
     tt_fail(TT_OK, "%s", ""); // forget the last message
     tt_run_table table;
     tt_status status = tt_run_table_read(&table, (const char *const[]){"run"}, 1);

@@ -8,7 +8,8 @@ import sys
 
 try:
     import numpy as np
-except ImportError:
+except ImportError as missing:
+    print(f"skipped: {missing} ({sys.executable}; PYTHON names another one)")
     sys.exit(77)
 
 # law -> E?, and for each term: column of [size, samples, steps], unit, sign of the exponent; "product" is size x steps

@@ -81,11 +81,7 @@ static void campaign(const char *folder, const char *seed, size_t length, bool r
     size_t n = length;
     memcpy(text, seed, n);
     for (uint32_t k = draw(5); k > 0; k--) mutate(text, &n);
-    FILE *out = fopen(file, "wb");
-    assert_non_null(out);
-    assert_int_equal(fwrite(text, 1, n, out), n);
-    assert_int_equal(fclose(out), 0);
-
+    write_file(file, text, n);
     tt_choice choice = draw_choice();
     if (!runs && draw(4) == 0) choice.columns = "size=Model Size,samples=steps";
     tt_observations o, empty = {0};

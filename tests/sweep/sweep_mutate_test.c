@@ -29,14 +29,6 @@ static const char seed_text[] =
     "  { name = \"base\"; learning_rates = [0.5]; }\n"
     ");\n";
 
-// Without the fsync of tt_file_replace: this runs thousands of times.
-static void write_file(const char *name, const char *text, size_t bytes) {
-  FILE *f = fopen(name, "wb");
-  assert_non_null(f);
-  assert_int_equal(fwrite(text, 1, bytes, f), bytes);
-  assert_int_equal(fclose(f), 0);
-}
-
 static void mutate(char *text, size_t *n) {
   static const char telling[] = "{}()[]\";=:,.#/*\\\n@-+ex0L9\xff";
   static const char *const words[] = {"(((((((((",
