@@ -1,5 +1,6 @@
 #include "cli/fit_arguments.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
@@ -28,10 +29,11 @@ static tt_status read_count(const char *option, const char *text, int low, int h
 
 static tt_status read_seed(const char *text, uint64_t *value) {
   char *end;
-  unsigned long long number = strtoull(text, &end, 10);
-  if (text[0] == '-' || end == text || *end)
-    return tt_fail(TT_ERR_ARGUMENT, "--seed takes a whole number, not '%s'", text);
-  *value = number;
+  errno = 0;
+  long long number = strtoll(text, &end, 10); // what the JSON can hold
+  if (number < 0 || errno || end == text || *end)
+    return tt_fail(TT_ERR_ARGUMENT, "--seed takes a whole number from 0 to %lld, not '%s'", LLONG_MAX, text);
+  *value = (uint64_t)number;
   return TT_OK;
 }
 

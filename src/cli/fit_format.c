@@ -52,6 +52,13 @@ void tt_fit_format_error(char *text, size_t size, double error) {
     significant(text, size, error, 2);
 }
 
+void tt_fit_format_r_squared(char *text, size_t size, double value) {
+  if (isfinite(value))
+    snprintf(text, size, "%.4f", value);
+  else
+    snprintf(text, size, "-");
+}
+
 void tt_fit_format_percent(char *text, size_t size, double fraction) {
   if (isnan(fraction))
     snprintf(text, size, "-");

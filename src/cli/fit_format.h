@@ -14,6 +14,9 @@ void tt_fit_format_range(char *text, size_t size, double low, double high, doubl
 // The standard error itself, two digits.
 void tt_fit_format_error(char *text, size_t size, double error);
 
+// R squared with four decimals; "-" where all losses are equal.
+void tt_fit_format_r_squared(char *text, size_t size, double value);
+
 // "+1.23 %", "-0.40 %".
 void tt_fit_format_percent(char *text, size_t size, double fraction);
 

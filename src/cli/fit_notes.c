@@ -85,7 +85,9 @@ static void write_data(writer *w, const tt_fit_result *r) {
 
 static void write_quality(writer *w, const tt_fit_result *r) {
   begin(w, "Fit");
-  add(w, false, "objective %.6g, R² %.4f", r->fit->objective, r->fit->r_squared);
+  char r_squared[40];
+  tt_fit_format_r_squared(r_squared, sizeof r_squared, r->fit->r_squared);
+  add(w, false, "objective %.6g, R² %s", r->fit->objective, r_squared);
   add(w, false, "rms of log residuals %.2g", r->fit->rmse_log);
   add(w, true, "Huber's function of log loss, delta %g, summed; %d of %d starts ended there",
       r->arguments->fit.huber_delta, r->fit->starts_at_optimum, r->fit->starts);

@@ -150,6 +150,38 @@ static tt_status predict(tt_fit_result *r) {
   return TT_OK;
 }
 
+// Correlation of the logarithms of two variables over what was fitted; NaN where one does not vary.
+static double correlation(const tt_fit_result *r, tt_variable a, tt_variable b) {
+  double x0 = 0, y0 = 0, xx = 0, xy = 0, yy = 0, n = (double)r->count;
+  for (size_t i = 0; i < r->count; i++)
+    x0 += log(tt_variable_value(a, &r->rows[i])) / n, y0 += log(tt_variable_value(b, &r->rows[i])) / n;
+  for (size_t i = 0; i < r->count; i++) {
+    double x = log(tt_variable_value(a, &r->rows[i])) - x0, y = log(tt_variable_value(b, &r->rows[i])) - y0;
+    xx += x * x, xy += x * y, yy += y * y;
+  }
+  bool vary = xx > 1e-20 * n && yy > 1e-20 * n;
+  return vary ? xy / sqrt(xx * yy) : NAN;
+}
+
+// Where every size was trained to D = 20 N, the terms of N and D are one power law twice.
+static tt_status caution_together(tt_fit_result *r) {
+  const tt_law *law = r->law;
+  const double most = 0.95;
+  for (int k = 0; k < law->terms; k++)
+    for (int l = 0; l < k; l++) {
+      tt_variable a = law->variable[l], b = law->variable[k];
+      if (a == TT_VARIABLE_SIZE_STEPS || b == TT_VARIABLE_SIZE_STEPS) continue; // has size and steps in it
+      double both = correlation(r, a, b);
+      if (fabs(both) > most)
+        TT_TRY(tt_observations_caution(&r->observations,
+                                       "%s and %s go together (their logarithms correlate at %.4f): what "
+                                       "tells their terms apart is only how "
+                                       "little they do not; train each size to several lengths",
+                                       tt_variable_name(a), tt_variable_name(b), both));
+    }
+  return TT_OK;
+}
+
 static tt_status add_cautions(tt_fit_result *r) {
   int unknown = 0;
   for (int p = 0; p < r->law->parameters; p++) unknown += !r->fit->identified[p];
@@ -159,6 +191,7 @@ static tt_status add_cautions(tt_fit_result *r) {
         "not identified by these points: %d of %d constants; the law describes the points, but says little "
         "beyond them",
         unknown, r->law->parameters));
+  TT_TRY(caution_together(r));
   if (r->fit->starts > 1 && r->fit->starts_at_optimum < 2)
     TT_TRY(tt_observations_caution(
         &r->observations,

@@ -13,7 +13,7 @@ enum { MOST_HELD_OUT = 40 }; // more held-out points than these: the last of eac
 static void print_data(const tt_fit_result *r) {
   const tt_observations *o = &r->observations;
   const tt_fit_options *options = &r->arguments->fit;
-  char low[32], high[32];
+  char low[32], high[32], r_squared[40];
   double smallest = INFINITY, largest = 0;
   for (size_t i = 0; i < r->count; i++)
     smallest = fmin(smallest, r->rows[i].size), largest = fmax(largest, r->rows[i].size);
@@ -32,7 +32,8 @@ static void print_data(const tt_fit_result *r) {
   printf("            %d of %d starts ended there\n", r->fit->starts_at_optimum, r->fit->starts);
   if (r->arguments->at_given)
     printf("            %.8g at %s\n", r->at_objective, tt_fit_arguments_at_source(r->arguments));
-  printf("goodness    R2 %.4f, rms of log residuals %.2g, mean relative error %.2g %%\n", r->fit->r_squared,
+  tt_fit_format_r_squared(r_squared, sizeof r_squared, r->fit->r_squared);
+  printf("goodness    R2 %s, rms of log residuals %.2g, mean relative error %.2g %%\n", r_squared,
          r->fit->rmse_log, 100 * r->fit->mean_relative_error);
 }
 

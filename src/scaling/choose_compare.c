@@ -125,7 +125,8 @@ static tt_status caution_repeated_data(const tt_candidates *all) {
 // Runs that are not at their end, or have lost points.
 static tt_status caution_progress(const tt_candidates *all) {
   tt_observations *o = all->out;
-  tt_name_list empty = {0}, waiting = {0}, unfinished = {0}, without = {0}, lost = {0}, decaying = {0};
+  tt_name_list empty = {0}, waiting = {0}, unfinished = {0}, beaten = {0}, without = {0}, lost = {0},
+               decaying = {0};
   for (int i = 0; i < all->count; i++) {
     const tt_candidate *c = &all->of[i];
     char named[200];
@@ -137,6 +138,8 @@ static tt_status caution_progress(const tt_candidates *all) {
       tt_name_list_add(&empty, c->run->name);
     else if (c->count && unfinished_run)
       tt_name_list_add(&unfinished, named);
+    else if (c->beaten && unfinished_run)
+      tt_name_list_add(&beaten, named);
     else if (!c->count && !c->beaten && !c->lost)
       tt_name_list_add(unfinished_run && decays ? &waiting : &without, named);
     if (c->lost) tt_name_list_add(&lost, c->run->name);
@@ -147,6 +150,9 @@ static tt_status caution_progress(const tt_candidates *all) {
   SAY(empty, "%d of the runs have not trained a step and are left out: %s");
   SAY(waiting, "%d of the runs, whose learning rate decays, have not come to their end and are left out: %s");
   SAY(without, "%d of the runs have no validation that counts and are left out: %s");
+  SAY(beaten, "%d of the runs have not finished and lost to another learning rate by the loss so far: "
+              "--best-rate may "
+              "choose another when they have: %s");
   SAY(unfinished, "%d of the runs have not finished: %s");
   SAY(lost, "points without a finite loss are left out in %d of the runs (did they diverge?): %s");
   SAY(decaying,

@@ -16,7 +16,8 @@ static void goodness(const tt_law *law, const tt_observation *rows, size_t count
     total += (loss - mean) * (loss - mean), rest += (loss - law_loss) * (loss - law_loss);
     squares += r * r, relative += fabs(law_loss - loss) / loss;
   }
-  fit->r_squared = 1 - rest / total;
+  bool vary = total > 1e-24 * count * mean * mean; // more than their mean is rounded
+  fit->r_squared = vary ? 1 - rest / total : NAN;
   fit->rmse_log = sqrt(squares / count), fit->mean_relative_error = relative / count;
 }
 
@@ -56,7 +57,7 @@ tt_status tt_fit_solve(const tt_law *law, const tt_observation *rows, size_t cou
       fit->starts_at_optimum++;
     tt_solution_theta(fitter, &ends[0], fit->theta);
     goodness(law, rows, count, fit);
-    status = tt_identify(fitter, rows, ends, fit);
+    status = tt_identify(fitter, rows, ends, converged, fit);
   } else
     status = tt_fail(TT_ERR_NUMERIC, "none of %d starts of the fit of %s converged", starts, law->name);
   free(ends);

@@ -39,7 +39,7 @@ typedef struct {
   bool converged; // false: no start did, on data that leave the parameters open; theta is the best point seen
   size_t rows;
   int groups;                 // that the rows are of: numbers without rows do not count
-  double r_squared;           // of the loss
+  double r_squared;           // of the loss; NaN where all losses are equal
   double rmse_log;            // root of the mean squared residual of log loss
   double mean_relative_error; // mean of |law - loss| / loss
 } tt_fit;

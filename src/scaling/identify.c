@@ -122,17 +122,35 @@ static void check_offset(tt_fitter *f, const tt_solution *best, const tt_errors 
     refuse(fit, 0, "the data are fitted as well with %s = 0", law->parameter[0]);
 }
 
-// Starts that end as low elsewhere.
-static void check_ends(const tt_fitter *f, const tt_solution *ends, tt_fit *fit) {
+static void check_pair(const tt_law *law, int coefficient, int exponent, tt_fit *fit) {
+  if (!fit->identified[exponent])
+    refuse(fit, coefficient, "it means nothing without %s, which is not identified",
+           law->parameter[exponent]);
+}
+
+// Starts that end as low elsewhere, or in another minimum that the noise cannot tell from the lowest and that
+// the standard error does not reach: where size and samples rise together, the two terms change places.
+static void check_ends(const tt_fitter *f, const tt_solution *ends, int converged, const tt_errors *errors,
+                       tt_fit *fit) {
   for (int p = 0; p < f->law.parameters; p++) {
-    double low = fit->theta[p], high = low, theta[TT_N];
-    for (int i = 1; i < fit->starts_at_optimum; i++) {
+    double value = fit->theta[p], low = value, high = value, theta[TT_N];
+    double error = fit->standard_error[p], reach = fmax(0.02 * fabs(value), 3 * error);
+    if (isnan(error)) reach = 0.2 * fabs(value);
+    bool higher = false; // some of them are not quite as low
+    for (int i = 1; i < converged; i++) {
+      bool same = i < fit->starts_at_optimum;
+      if (!same && 2 * (ends[i].objective - fit->objective) > chi2_1 * errors->noise) break;
       tt_solution_theta(f, &ends[i], theta);
-      low = fmin(low, theta[p]), high = fmax(high, theta[p]);
+      double away = fabs(theta[p] - value);
+      if (same ? away <= 0.02 * fmax(fabs(theta[p]), fabs(value)) : away <= reach) continue;
+      low = fmin(low, theta[p]), high = fmax(high, theta[p]), higher |= !same;
     }
-    if (high - low > 0.02 * fmax(fabs(low), fabs(high)))
-      refuse(fit, p, "starts end at the same objective with values from %.3g to %.3g", low, high);
+    if (high > low)
+      refuse(fit, p, "starts end at %s with values from %.3g to %.3g",
+             higher ? "other minima, within noise of the lowest," : "the same objective", low, high);
   }
+  for (int k = 0; k < f->law.terms; k++)
+    check_pair(&f->law, tt_law_coefficient(&f->law, k), tt_law_exponent(&f->law, k), fit);
 }
 
 // Uncertainties so wide that the number says nothing.
@@ -143,8 +161,7 @@ static void check_exponent(const tt_errors *errors, const tt_law *law, int k, tt
     refuse(fit, p, "the Jacobian is singular: other parameters can make up for any change of it");
   if (reach >= fabs(fit->theta[p]))
     refuse(fit, p, "its 95 %% interval, %.3g +- %.2g, includes 0", fit->theta[p], reach);
-  if (!fit->identified[p])
-    refuse(fit, c, "it means nothing without %s, which is not identified", law->parameter[p]);
+  check_pair(law, c, p, fit);
 }
 
 static void check_coefficient(const tt_errors *errors, int c, tt_fit *fit) {
@@ -181,7 +198,8 @@ static void forget(tt_fit *fit, int n) {
   }
 }
 
-tt_status tt_identify(tt_fitter *f, const tt_observation *rows, const tt_solution *ends, tt_fit *fit) {
+tt_status tt_identify(tt_fitter *f, const tt_observation *rows, const tt_solution *ends, int converged,
+                      tt_fit *fit) {
   tt_errors errors;
   double *sorted = malloc(f->count * sizeof *sorted);
   if (!sorted) return tt_fail(TT_ERR_MEMORY, "no memory to judge a fit of %zu rows", f->count);
@@ -199,7 +217,7 @@ tt_status tt_identify(tt_fitter *f, const tt_observation *rows, const tt_solutio
     check_coefficient(&errors, tt_law_coefficient(&f->law, k), fit);
   }
   if (f->law.offset) check_offset(f, &ends[0], &errors, fit);
-  check_ends(f, ends, fit);
+  check_ends(f, ends, converged, &errors, fit);
   for (int p = 0; p < f->law.parameters && !fit->converged; p++)
     refuse(fit, p, "no start of the fit converged: the objective hardly changes with it");
   forget(fit, f->law.parameters);

@@ -5,8 +5,10 @@
 #include "scaling/solve.h"
 
 // Fills standard errors, correlations, `identified` and `reason` of a fit whose other fields are known.
-// ends[] are where the starts that converged ended, best first; fit->starts_at_optimum of them at the
-// optimum. Uses the fitter. TT_ERR_MEMORY.
-tt_status tt_identify(tt_fitter *fitter, const tt_observation *rows, const tt_solution *ends, tt_fit *fit);
+// ends[converged] are where the starts that converged ended, best first; fit->starts_at_optimum of them at
+// the optimum. Where none converged, converged is 0 and ends[0] the best point seen. Uses the fitter.
+// TT_ERR_MEMORY.
+tt_status tt_identify(tt_fitter *fitter, const tt_observation *rows, const tt_solution *ends, int converged,
+                      tt_fit *fit);
 
 #endif

@@ -164,6 +164,33 @@ static void describe(table *t, bool derived) {
               c->leave_out_highest);
 }
 
+static int by_numbers(const void *a, const void *b) {
+  const tt_observation *x = a, *y = b;
+  const double of_x[] = {x->loss, x->size, x->samples, x->steps, x->flops},
+               of_y[] = {y->loss, y->size, y->samples, y->steps, y->flops};
+  for (int i = 0; i < 5; i++)
+    if (of_x[i] != of_y[i] && !(isnan(of_x[i]) && isnan(of_y[i])))
+      return isnan(of_x[i]) || of_x[i] > of_y[i] ? 1 : -1;
+  return 0;
+}
+
+// A run that stands twice in a table passes for two.
+static tt_status caution_repeated(const table *t) {
+  tt_observations *o = t->out;
+  tt_observation *sorted;
+  size_t repeated = 0;
+  TT_TRY(tt_alloc(&sorted, o->count, sizeof *sorted, "the rows of a table"));
+  memcpy(sorted, o->rows, o->count * sizeof *sorted);
+  qsort(sorted, o->count, sizeof *sorted, by_numbers);
+  for (size_t i = 1; i < o->count; i++) repeated += by_numbers(&sorted[i - 1], &sorted[i]) == 0;
+  free(sorted);
+  if (!repeated) return TT_OK;
+  return tt_observations_caution(o,
+                                 "%zu row%s another in all its numbers: if the same run stands there twice, "
+                                 "errors and intervals are too small",
+                                 repeated, repeated == 1 ? " repeats" : "s repeat");
+}
+
 static tt_status caution(const table *t) {
   if (t->unknown)
     TT_TRY(tt_observations_caution(t->out, "%zu rows without a size or a loss are left out", t->unknown));
@@ -172,7 +199,7 @@ static tt_status caution(const table *t) {
   if (t->train)
     TT_TRY(tt_observations_caution(
         t->out, "%zu rows of kind 'train' are left out: laws are fitted to validation losses", t->train));
-  return TT_OK;
+  return caution_repeated(t);
 }
 
 static tt_status observe_rows(table *t) {

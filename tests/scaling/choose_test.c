@@ -303,6 +303,21 @@ static void the_best_rate_of_each_size_and_length_is_kept(void **state) {
   tt_observations_free(&o);
 }
 
+// By its loss so far a run may lose to a worse rate that has come further.
+static void an_unfinished_run_of_a_rate_that_lost_is_named(void **state) {
+  (void)state;
+  made_run done = made_run_of("done", 32), going = made_run_of("going", 32);
+  done.rate = 0.003, going.rate = 0.004, going.reached = 400; // made losses are lowest at 0.004
+  make_run(folder, &done), make_run(folder, &going);
+  tt_choice choice = tt_choice_default();
+  choice.best_rate = true;
+  tt_observations o = chosen(&choice);
+  assert_int_equal(o.groups, 1);
+  assert_string_equal(o.group_names[0], "done");
+  assert_true(cautioned(&o, "--best-rate may choose another when they have: going at step 400 of 1000"));
+  tt_observations_free(&o);
+}
+
 static void runs_that_have_not_begun_are_named(void **state) {
   (void)state;
   made_run a = made_run_of("a", 32), b = made_run_of("b", 64), c = made_run_of("c", 96);
@@ -329,6 +344,7 @@ int main(void) {
       TEST(what_weakens_a_law_is_said),
       TEST(other_settings_of_the_training_are_a_caution),
       TEST(the_best_rate_of_each_size_and_length_is_kept),
+      TEST(an_unfinished_run_of_a_rate_that_lost_is_named),
       TEST(runs_that_have_not_begun_are_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
