@@ -63,9 +63,6 @@ tt_status tt_fitter_create(tt_fitter **fitter, const tt_law *law, const tt_obser
                            double huber_delta);
 void tt_fitter_free(tt_fitter *fitter);
 
-// Puts other losses, losses[count], in the place of the rows' own.
-void tt_fitter_losses(tt_fitter *fitter, const double *losses);
-
 // The minimum next to `start` [parameters] when row i counts weights[i] >= 0 times (NULL: once each).
 // Allocates nothing. Writes theta [parameters] and the objective. A parameter that ran to its bound is
 // written as 0 (E, a coefficient); an exponent may be large when a term has shrunk to a single value of its

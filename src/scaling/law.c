@@ -93,27 +93,14 @@ double tt_variable_value(tt_variable variable, const tt_observation *at) {
   }
 }
 
-double tt_law_term(const tt_law *law, const double *theta, int k, const tt_observation *at) {
+// c_k x_k^(sign_k p_k)
+static double term(const tt_law *law, const double *theta, int k, const tt_observation *at) {
   double x = tt_variable_value(law->variable[k], at) / law->unit[k];
   return theta[tt_law_coefficient(law, k)] * pow(x, law->sign[k] * theta[tt_law_exponent(law, k)]);
 }
 
 double tt_law_predict(const tt_law *law, const double *theta, const tt_observation *at) {
   double loss = law->offset ? theta[0] : 0;
-  for (int k = 0; k < law->terms; k++) loss += tt_law_term(law, theta, k, at);
-  return loss;
-}
-
-double tt_law_gradient(const tt_law *law, const double *theta, const tt_observation *at, double *gradient) {
-  double loss = law->offset ? theta[0] : 0;
-  if (law->offset) gradient[0] = 1;
-  for (int k = 0; k < law->terms; k++) {
-    int c = tt_law_coefficient(law, k), p = tt_law_exponent(law, k);
-    double x = tt_variable_value(law->variable[k], at) / law->unit[k];
-    double power = pow(x, law->sign[k] * theta[p]);
-    gradient[c] = power;
-    gradient[p] = theta[c] * power * law->sign[k] * log(x);
-    loss += theta[c] * power;
-  }
+  for (int k = 0; k < law->terms; k++) loss += term(law, theta, k, at);
   return loss;
 }

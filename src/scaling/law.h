@@ -59,13 +59,7 @@ static inline int tt_law_exponent(const tt_law *law, int k) {
   return law->offset + 2 * k + 1;
 }
 
-// Term k at an observation: c_k x_k^(sign_k p_k).
-double tt_law_term(const tt_law *law, const double *theta, int k, const tt_observation *at);
-
 // The law's loss at theta[law->parameters]. NaN where a variable of the law is unknown.
 double tt_law_predict(const tt_law *law, const double *theta, const tt_observation *at);
-
-// The same, with its derivatives by the parameters in gradient[law->parameters].
-double tt_law_gradient(const tt_law *law, const double *theta, const tt_observation *at, double *gradient);
 
 #endif

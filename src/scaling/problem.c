@@ -60,8 +60,11 @@ tt_status tt_fitter_create(tt_fitter **fitter, const tt_law *law, const tt_obser
   f->z = memory, f->log_loss = f->z + count * law->terms, f->weight = f->log_loss + count;
   f->room = f->weight + count;
   center(f, rows);
-  for (size_t i = 0; i < count; i++) f->log_loss[i] = rows[i].loss, f->weight[i] = 1;
-  tt_fitter_losses(f, f->log_loss);
+  for (size_t i = 0; i < count; i++) {
+    f->weight[i] = 1;
+    f->mean += f->log_loss[i] = log(rows[i].loss);
+  }
+  f->mean /= count;
   *fitter = f;
   return TT_OK;
 }
@@ -69,12 +72,6 @@ tt_status tt_fitter_create(tt_fitter **fitter, const tt_law *law, const tt_obser
 void tt_fitter_free(tt_fitter *fitter) {
   if (fitter) free(fitter->z);
   free(fitter);
-}
-
-void tt_fitter_losses(tt_fitter *f, const double *losses) {
-  double sum = 0;
-  for (size_t i = 0; i < f->count; i++) sum += f->log_loss[i] = log(losses[i]);
-  f->mean = sum / f->count;
 }
 
 void tt_solution_from(const tt_fitter *f, const double *theta, bool revive, tt_solution *s) {
