@@ -178,6 +178,24 @@ expect 1 'no flops, which the law power needs (--columns' "$twotrack" fit --tabl
 expect 1 'held out' fit --hold-out 7
 expect 1 'x.pdf.*\.png or \.svg' fit --out x.pdf
 expect 1 'nowhere/x.svg' fit --out nowhere/x.svg
+mkdir folder.png
+expect 1 'folder.png: it is a folder' fit --out folder.png
+expect 1 'name of the table is empty' "$twotrack" fit --table '' --law chinchilla
+expect 2 'seed takes a whole number' fit --seed 99999999999999999999
+expect 2 'at: E is there twice' fit --at E=1,E=2,A=1,alpha=1,B=1,beta=1
+expect 2 'predict: size is there twice' fit --predict size=1,size=2,samples=3
+expect 1 'columns.* size is there twice' fit --columns size=size,size=steps
+# two columns of one name, whichever letters are large; naming one decides
+sed '1s/steps/Loss/' table.csv >twice.csv
+expect 1 "twice.csv, line 1: the columns 'Loss' and 'loss' have one name" "$twotrack" fit --table twice.csv --law chinchilla
+expect 0 "loss 'loss'" "$twotrack" fit --table twice.csv --law chinchilla --columns loss=loss --resamples 100
+tr '\n' '\r' <table.csv >returns.csv
+expect 1 'returns.csv ends its lines with carriage returns' "$twotrack" fit --table returns.csv --law chinchilla
+# a point that lacks what the law needs
+awk -F, -v OFS=, 'NR == 5 { $3 = "" } { print }' table.csv >hole.csv
+expect 0 '^- 1 of 35 points are left out: their samples are not known$' \
+  "$twotrack" fit --table hole.csv --law chinchilla --resamples 100
+says out 1 '^fitted  *34 points'
 expect 0 '^usage: twotrack fit' "$twotrack" fit --help
 
 [ $failed = 0 ] && echo 'fit: all well'

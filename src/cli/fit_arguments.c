@@ -66,7 +66,10 @@ static tt_status take_parameter(void *into, const char *name, double value) {
   tt_fit_arguments *a = into;
   char names[200] = "";
   for (int p = 0; p < a->law->parameters; p++) {
-    if (strcmp(name, a->law->parameter[p]) == 0) return a->at[p] = value, TT_OK;
+    if (strcmp(name, a->law->parameter[p]) == 0) {
+      if (!isnan(a->at[p])) return tt_fail(TT_ERR_ARGUMENT, "--at: %s is there twice", name);
+      return a->at[p] = value, TT_OK;
+    }
     snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", p ? ", " : "",
              a->law->parameter[p]);
   }
@@ -101,10 +104,12 @@ static tt_status take_variable(void *into, const char *name, double value) {
   if (!tt_variable_parse(name, &variable))
     return tt_fail(TT_ERR_ARGUMENT, "--predict takes size, samples, steps and flops, not '%s'", name);
   if (!(value > 0)) return tt_fail(TT_ERR_ARGUMENT, "--predict: %s must be positive", name);
-  *(variable == TT_VARIABLE_SIZE      ? &at->size
-    : variable == TT_VARIABLE_SAMPLES ? &at->samples
-    : variable == TT_VARIABLE_STEPS   ? &at->steps
-                                      : &at->flops) = value;
+  double *field = variable == TT_VARIABLE_SIZE      ? &at->size
+                  : variable == TT_VARIABLE_SAMPLES ? &at->samples
+                  : variable == TT_VARIABLE_STEPS   ? &at->steps
+                                                    : &at->flops;
+  if (!isnan(*field)) return tt_fail(TT_ERR_ARGUMENT, "--predict: %s is there twice", name);
+  *field = value;
   return TT_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "scaling/canvas.h"
 #include "scaling/table_csv.h"
 
 static tt_status caution(tt_fit_result *r, const char *text) {
@@ -31,8 +32,9 @@ static void choose_variable(tt_fit_result *r) {
   if (!(high > 1.001 * low)) r->law = tt_law_power(TT_VARIABLE_SIZE);
 }
 
-static tt_status check_variables(const tt_fit_result *r) {
-  const tt_observations *o = &r->observations;
+// Points that lack a variable of the law are left out, and that is said; all of them are an error.
+static tt_status leave_out_unknown(tt_fit_result *r) {
+  tt_observations *o = &r->observations;
   for (int k = 0; k < r->law->terms; k++) {
     size_t known = 0;
     for (size_t i = 0; i < o->count; i++)
@@ -41,6 +43,13 @@ static tt_status check_variables(const tt_fit_result *r) {
       return tt_fail(TT_ERR_DATA, "%s have no %s, which the law %s needs%s", o->source,
                      tt_variable_name(r->law->variable[k]), r->law->name,
                      r->arguments->table ? " (--columns says which column it is)" : "");
+    if (known < o->count)
+      TT_TRY(tt_observations_caution(o, "%zu of %zu points are left out: their %s are not known",
+                                     o->count - known, o->count, tt_variable_name(r->law->variable[k])));
+    size_t kept = 0;
+    for (size_t i = 0; i < o->count; i++)
+      if (isfinite(tt_variable_value(r->law->variable[k], &o->rows[i]))) o->rows[kept++] = o->rows[i];
+    o->count = kept;
   }
   return TT_OK;
 }
@@ -52,7 +61,7 @@ static tt_status choose_points(tt_fit_result *r) {
   else
     TT_TRY(tt_observe_runs((const char *const *)a->runs, a->run_count, &a->choice, &r->observations));
   choose_variable(r);
-  TT_TRY(check_variables(r));
+  TT_TRY(leave_out_unknown(r));
   return tt_fit_arguments_check_predictions(a, r->law);
 }
 
@@ -226,6 +235,7 @@ static tt_status find_optimal(tt_fit_result *r) {
 
 tt_status tt_fit_result_make(tt_fit_result *r, const tt_fit_arguments *a) {
   *r = (tt_fit_result){.arguments = a, .law = a->law, .at_objective = NAN, .optimal = NAN};
+  if (a->out) TT_TRY(tt_canvas_check(a->out)); // now, not after minutes of refits
   r->has_data = a->run_count > 0 || a->table;
   if (r->has_data) {
     TT_TRY(choose_points(r));

@@ -1,9 +1,11 @@
 // twotrack log: what runs have logged, for other programs.
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "core/file.h"
 #include "export/tensorboard.h"
 #include "scaling/run_table.h"
 
@@ -30,6 +32,8 @@ static void say(const char *where, size_t records, int runs) {
 
 static tt_status export_runs(const char *const *runs, int count, const char *csv, const char *tensorboard) {
   tt_run_table table;
+  char target[PATH_MAX];
+  if (csv) TT_TRY(tt_file_target(csv, target, sizeof target)); // before many logs are read
   TT_TRY(tt_run_table_read(&table, runs, count));
   size_t records = 0;
   for (int i = 0; i < table.count; i++) records += table.runs[i].count;

@@ -14,6 +14,32 @@ void tt_file_temporary(const char *path, char *temporary, size_t size) {
   snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());
 }
 
+// What is there already must be a file: a rename over a device would take its place.
+static tt_status check_plain(const char *path) {
+  struct stat s;
+  if (stat(path, &s) != 0 || S_ISREG(s.st_mode)) return TT_OK;
+  if (S_ISDIR(s.st_mode)) return tt_fail(TT_ERR_IO, "cannot write %s: it is a folder; name a file", path);
+  return tt_fail(TT_ERR_IO, "cannot write %s: it is a device or a pipe; name a file", path);
+}
+
+tt_status tt_file_target(const char *path, char *target, size_t size) {
+  struct stat s;
+  char folder[PATH_MAX], led[PATH_MAX];
+  if (!*path) return tt_fail(TT_ERR_IO, "the name of the file to write is empty");
+  TT_TRY(check_plain(path));
+  if (lstat(path, &s) == 0 && S_ISLNK(s.st_mode)) {
+    if (!realpath(path, led))
+      return tt_fail(TT_ERR_IO,
+                     "cannot write %s: it is a symbolic link to nothing; remove it, or name a file", path);
+    path = led;
+  }
+  if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder || strlen(path) >= size)
+    return tt_fail(TT_ERR_IO, "the path %.60s... is too long", path);
+  snprintf(target, size, "%s", path);
+  if (stat(dirname(folder), &s) == 0 && S_ISDIR(s.st_mode)) return TT_OK;
+  return tt_fail(TT_ERR_IO, "cannot write %s: there is no folder %s", path, folder);
+}
+
 static int sync_path(const char *path, int flags) {
   int fd = open(path, flags);
   if (fd < 0) return -1;
@@ -29,6 +55,8 @@ static int sync_path(const char *path, int flags) {
 tt_status tt_file_commit(const char *temporary, const char *path) {
   const char *step = "sync";
   char folder[PATH_MAX];
+  tt_status plain = check_plain(path);
+  if (plain != TT_OK) return unlink(temporary), plain;
   snprintf(folder, sizeof folder, "%s", path);
   if (sync_path(temporary, O_RDONLY) == 0) {
     step = "rename";

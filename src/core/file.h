@@ -11,7 +11,13 @@
 // writes it with whatever library, closes it, then calls tt_file_commit or tt_file_abandon.
 void tt_file_temporary(const char *path, char *temporary, size_t size);
 
-// fsync(temporary), rename to path, fsync of the directory. On failure the temporary is removed (TT_ERR_IO).
+// Where a file that somebody named is to be written: `path`, or what it leads to where it is a symbolic link,
+// so that the link stays. TT_ERR_IO, with advice, where nothing can be written: an empty name, a folder, a
+// device or pipe, a link to nothing, a folder that is not there.
+tt_status tt_file_target(const char *path, char *target, size_t size);
+
+// fsync(temporary), rename to path, fsync of the directory. On failure, and where
+// path is a folder, device or pipe, the temporary is removed (TT_ERR_IO).
 tt_status tt_file_commit(const char *temporary, const char *path);
 
 void tt_file_abandon(const char *temporary); // removes it, if it is there

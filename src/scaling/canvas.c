@@ -59,13 +59,22 @@ static void svg_color(FILE *out, const char *attribute, tt_color c) {
   if (c.opacity < 1) fprintf(out, " %s-opacity=\"%.2f\"", attribute, c.opacity);
 }
 
+static tt_status check_ending(const char *path) {
+  if (ends_with(path, ".svg") || ends_with(path, ".png")) return TT_OK;
+  return tt_fail(TT_ERR_ARGUMENT,
+                 "cannot tell which kind of picture '%s' is to be: its name must end in .png or .svg", path);
+}
+
+tt_status tt_canvas_check(const char *path) {
+  char target[PATH_MAX];
+  TT_TRY(check_ending(path));
+  return tt_file_target(path, target, sizeof target);
+}
+
 tt_status tt_canvas_create(tt_canvas **canvas, const char *path, double width, double height, double scale) {
   *canvas = NULL;
   bool svg = ends_with(path, ".svg");
-  if (!svg && !ends_with(path, ".png"))
-    return tt_fail(TT_ERR_ARGUMENT,
-                   "cannot tell which kind of picture '%s' is to be: its name must end in .png or .svg",
-                   path);
+  TT_TRY(check_ending(path));
   tt_canvas *c;
   TT_TRY(tt_alloc(&c, 1, sizeof *c, "a picture"));
   if (snprintf(c->path, sizeof c->path, "%s", path) >= (int)sizeof c->path) {
@@ -246,16 +255,19 @@ static tt_status write_svg(tt_canvas *c) {
   failed |= fclose(c->svg);
   c->svg = NULL;
   if (failed) return tt_fail(TT_ERR_MEMORY, "out of memory drawing %s", c->path);
-  return tt_file_replace(c->path, c->markup, c->markup_size);
+  char target[PATH_MAX];
+  TT_TRY(tt_file_target(c->path, target, sizeof target));
+  return tt_file_replace(target, c->markup, c->markup_size);
 }
 
 static tt_status write_png(tt_canvas *c) {
-  char temporary[PATH_MAX + 32];
-  tt_file_temporary(c->path, temporary, sizeof temporary);
+  char temporary[PATH_MAX + 32], target[PATH_MAX];
+  TT_TRY(tt_file_target(c->path, target, sizeof target));
+  tt_file_temporary(target, temporary, sizeof temporary);
   cairo_surface_flush(c->surface);
   cairo_status_t failure = cairo_status(c->cairo);
   if (failure == CAIRO_STATUS_SUCCESS) failure = cairo_surface_write_to_png(c->surface, temporary);
-  if (failure == CAIRO_STATUS_SUCCESS) return tt_file_commit(temporary, c->path);
+  if (failure == CAIRO_STATUS_SUCCESS) return tt_file_commit(temporary, target);
   tt_file_abandon(temporary);
   return tt_fail(TT_ERR_IO, "cannot write %s: %s; is its folder there, and may you write to it?", c->path,
                  cairo_status_to_string(failure));

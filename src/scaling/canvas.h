@@ -34,6 +34,10 @@ typedef struct {
 
 typedef struct tt_canvas tt_canvas;
 
+// Whether a picture can be written to `path`, before there is one: TT_ERR_ARGUMENT for an ending that is
+// neither .png nor .svg, TT_ERR_IO as tt_file_target.
+tt_status tt_canvas_check(const char *path);
+
 // A white sheet. The file's kind follows from `path`: ".png" (`scale` pixels a point) or ".svg"; another
 // ending is TT_ERR_ARGUMENT. TT_ERR_MEMORY.
 tt_status tt_canvas_create(tt_canvas **canvas, const char *path, double width, double height, double scale);

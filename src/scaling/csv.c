@@ -127,6 +127,7 @@ static tt_status read_rows(reader *r) {
 tt_status tt_csv_read(tt_csv *csv, const char *file) {
   *csv = (tt_csv){0};
   snprintf(csv->file, sizeof csv->file, "%s", file);
+  if (!*file) return tt_fail(TT_ERR_ARGUMENT, "the name of the table is empty");
   size_t bytes;
   TT_TRY(tt_file_read(file, &csv->text, &bytes));
   tt_status status = TT_OK;
@@ -137,6 +138,9 @@ tt_status tt_csv_read(tt_csv *csv, const char *file) {
   if (status == TT_OK && zero)
     status = tt_fail(TT_ERR_FORMAT, "%s has a zero byte (at %zu): save it as UTF-8 text", csv->file,
                      (size_t)(zero - csv->text));
+  if (status == TT_OK && memchr(csv->text, '\r', bytes) && !memchr(csv->text, '\n', bytes))
+    status = tt_fail(TT_ERR_FORMAT, "%s ends its lines with carriage returns alone: save it with line feeds",
+                     csv->file);
   if (strncmp(r.at, "\xef\xbb\xbf", 3) == 0) r.at += 3; // a byte order mark, as spreadsheets write it
   if (status == TT_OK) status = read_rows(&r);
   if (status != TT_OK) tt_csv_free(csv);

@@ -183,6 +183,7 @@ tt_status tt_plot_runs(const char *const *runs, int count, const char *title, co
   tt_canvas *canvas;
   tt_curve *curves;
   if (count < 1) return tt_fail(TT_ERR_ARGUMENT, "no run to plot");
+  TT_TRY(tt_canvas_check(out));
   TT_TRY(tt_canvas_create(&canvas, out, sheet_width, sheet_height, pixels));
   int read = 0;
   tt_status status = tt_alloc(&curves, (size_t)count, sizeof *curves, "a figure");

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/memory.h"
+#include "core/utf8.h"
 #include "train/runlog.h"
 
 static double number(const json_t *record, const char *key) {
@@ -111,7 +112,7 @@ static tt_status read_header(tt_run *run, const json_t *header) {
 }
 
 // "runs/a/" and "runs/a/run.jsonl" are both called "a"; "b.jsonl" is called "b".
-static void name_run(char *name, size_t size, const char *file) {
+static tt_status name_run(char *name, size_t size, const char *file) {
   char path[PATH_MAX];
   if (!realpath(file, path)) snprintf(path, sizeof path, "%s", file);
   char *last = strrchr(path, '/');
@@ -122,7 +123,13 @@ static void name_run(char *name, size_t size, const char *file) {
   const char *base = last ? last + 1 : path;
   size_t length = strlen(base);
   if (length > 6 && strcmp(base + length - 6, ".jsonl") == 0) length -= 6;
-  snprintf(name, size, "%.*s", (int)length, base);
+  char bytes[NAME_MAX + 1];
+  snprintf(bytes, sizeof bytes, "%.*s", (int)length, base);
+  char *plain = tt_utf8_text(bytes); // readers of tables and pictures take nothing else
+  if (!plain) return tt_fail(TT_ERR_MEMORY, "out of memory for the name of a run");
+  snprintf(name, size, "%s", plain);
+  free(plain);
+  return TT_OK;
 }
 
 tt_status tt_run_read(tt_run *run, const char *path) {
@@ -139,10 +146,9 @@ tt_status tt_run_read(tt_run *run, const char *path) {
     return tt_fail(TT_ERR_IO, "the path %.60s... is too long", path);
   json_t *log = NULL;
   TT_TRY(tt_runlog_read(file, &log));
-  name_run(run->name, sizeof run->name, file);
-  tt_status status = TT_OK;
+  tt_status status = name_run(run->name, sizeof run->name, file);
   run->log = strdup(file);
-  if (!run->log) status = tt_fail(TT_ERR_MEMORY, "out of memory for a run log");
+  if (status == TT_OK && !run->log) status = tt_fail(TT_ERR_MEMORY, "out of memory for a run log");
   if (status == TT_OK) status = read_header(run, json_array_get(log, 0));
   if (status == TT_OK) status = read_records(run, log);
   json_decref(log);

@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/utf8.h"
 #include "scaling/run_settings.h"
 
 typedef struct {
@@ -24,10 +25,11 @@ static tt_status add(collection *c, const char *path) {
   TT_TRY(tt_reserve(&c->given, &c->given_capacity, count + 1, sizeof *c->given, "a table of runs"));
   tt_run *run = &c->table->runs[count];
   TT_TRY(tt_run_read(run, path));
-  c->given[count] = strdup(path);
+  c->given[count] = tt_utf8_text(path);
   c->table->count++; // from here on it is released with the table
   if (!c->given[count]) return tt_fail(TT_ERR_MEMORY, "out of memory for a table of runs");
-  for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--) c->given[count][n - 1] = 0;
+  char *given = c->given[count];
+  for (size_t n = strlen(given); n > 1 && given[n - 1] == '/'; n--) given[n - 1] = 0;
   return tt_run_configure(run);
 }
 
@@ -66,6 +68,7 @@ static tt_status add_inside(collection *c, const char *folder) {
 static tt_status add_path(collection *c, const char *path) {
   struct stat s;
   char log[PATH_MAX + 16];
+  if (!*path) return tt_fail(TT_ERR_ARGUMENT, "the name of a run is empty");
   snprintf(log, sizeof log, "%.*s/run.jsonl", PATH_MAX, path);
   bool folder = stat(path, &s) == 0 && S_ISDIR(s.st_mode) && !tt_file_exists(log);
   return folder ? add_inside(c, path) : add(c, path);

@@ -70,8 +70,9 @@ static void write_rows(FILE *out, const tt_run_table *table) {
 }
 
 tt_status tt_run_table_write(const tt_run_table *table, const char *file) {
-  char *text = NULL;
+  char *text = NULL, target[PATH_MAX];
   size_t bytes;
+  TT_TRY(tt_file_target(file, target, sizeof target));
   locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
   FILE *out = plain ? open_memstream(&text, &bytes) : NULL;
   if (out) {
@@ -81,7 +82,7 @@ tt_status tt_run_table_write(const tt_run_table *table, const char *file) {
   }
   if (plain) freelocale(plain);
   if (!out || fclose(out) != 0) return free(text), tt_fail(TT_ERR_MEMORY, "out of memory for %s", file);
-  tt_status status = tt_file_replace(file, text, bytes);
+  tt_status status = tt_file_replace(target, text, bytes);
   free(text);
   return status;
 }

@@ -40,10 +40,18 @@ static bool matches(const char *header, const char *name) {
   }
 }
 
-static int find_usual(const tt_csv *csv, const char *name) {
-  for (int i = 0; name && i < csv->columns; i++)
-    if (*csv->header[i] && matches(csv->header[i], name)) return i;
-  return -1;
+// -1: there is none. Two ("loss" and "Loss") are an error: which one counts is not for us to guess.
+static tt_status find_usual(const tt_csv *csv, const char *name, int *column) {
+  *column = -1;
+  for (int i = 0; name && i < csv->columns; i++) {
+    if (!*csv->header[i] || !matches(csv->header[i], name)) continue;
+    if (*column >= 0)
+      return tt_fail(TT_ERR_FORMAT,
+                     "%s, line %d: the columns '%.60s' and '%.60s' have one name: rename one of them",
+                     csv->file, csv->header_line, csv->header[*column], csv->header[i]);
+    *column = i;
+  }
+  return TT_OK;
 }
 
 static void list_columns(const tt_csv *csv, char *text, size_t size) {
@@ -80,11 +88,13 @@ static tt_status take_named(tt_table_columns *columns, const tt_csv *csv, const 
           "loss, loss_se, run",
           named, at);
     char name[256];
+    if (columns->of[key] >= 0)
+      return tt_fail(TT_ERR_ARGUMENT, "--columns %.100s: %s is there twice", named, keys[key]);
     const char *end = at += length + 1;
     while (*end && !(*end == ',' && key_at(end + 1, &next) >= 0)) end++;
     snprintf(name, sizeof name, "%.*s", (int)(end - at < 255 ? end - at : 255), at);
     TT_TRY(tt_csv_column(csv, name, &columns->of[key]));
-    if (columns->of[key] < 0 && *name) columns->of[key] = find_usual(csv, name);
+    if (columns->of[key] < 0 && *name) TT_TRY(find_usual(csv, name, &columns->of[key]));
     if (columns->of[key] < 0) {
       char quoted[260];
       snprintf(quoted, sizeof quoted, "'%s'", name);
@@ -95,17 +105,16 @@ static tt_status take_named(tt_table_columns *columns, const tt_csv *csv, const 
   return TT_OK;
 }
 
-static int find_role(const tt_csv *csv, tt_role role, const tt_choice *choice) {
+static tt_status find_role(const tt_csv *csv, tt_role role, const tt_choice *choice, int *column) {
+  *column = -1;
   if (role == TT_ROLE_SIZE && choice->size == TT_SIZE_WITHOUT_EMBEDDINGS)
-    return find_usual(csv, "sizewithoutembeddings");
-  if (role == TT_ROLE_SIZE && choice->size == TT_SIZE_FLOPS) return -1; // has no usual name
+    return find_usual(csv, "sizewithoutembeddings", column);
+  if (role == TT_ROLE_SIZE && choice->size == TT_SIZE_FLOPS) return TT_OK; // has no usual name
   if (choice->term != TT_TERM_TOTAL && (role == TT_ROLE_LOSS || role == TT_ROLE_LOSS_SE))
-    return find_usual(csv, of_term[choice->term][role == TT_ROLE_LOSS_SE]);
-  for (int k = 0; k < NAMES && usual[role][k]; k++) {
-    int column = find_usual(csv, usual[role][k]);
-    if (column >= 0) return column;
-  }
-  return -1;
+    return find_usual(csv, of_term[choice->term][role == TT_ROLE_LOSS_SE], column);
+  for (int k = 0; k < NAMES && usual[role][k] && *column < 0; k++)
+    TT_TRY(find_usual(csv, usual[role][k], column));
+  return TT_OK;
 }
 
 tt_status tt_table_columns_find(tt_table_columns *columns, const tt_csv *csv, const tt_choice *choice) {
@@ -114,7 +123,7 @@ tt_status tt_table_columns_find(tt_table_columns *columns, const tt_csv *csv, co
   bool loss_named = columns->of[TT_ROLE_LOSS] >= 0; // then the usual standard error may be another loss's
   for (int role = 0; role < TT_ROLES; role++)
     if (columns->of[role] < 0 && !(role == TT_ROLE_LOSS_SE && loss_named))
-      columns->of[role] = find_role(csv, (tt_role)role, choice);
+      TT_TRY(find_role(csv, (tt_role)role, choice, &columns->of[role]));
   if (columns->of[TT_ROLE_SIZE] < 0) return missing(csv, "of sizes", ": name it with --columns size=NAME");
   if (columns->of[TT_ROLE_LOSS] < 0) return missing(csv, "of losses", ": name it with --columns loss=NAME");
   return TT_OK;

@@ -24,6 +24,7 @@ typedef struct {
 // choice->columns ("size=NAME,loss=NAME": a name may hold commas, and need not agree in case, blanks and
 // underscores) first, then by usual names: "size_total", "Model Size", "params", "N" ... . TT_ERR_ARGUMENT
 // for a key or column that is not there, and when there is no size or loss: the message lists the columns.
+// TT_ERR_FORMAT where two columns have the name that is looked for.
 tt_status tt_table_columns_find(tt_table_columns *columns, const tt_csv *csv, const tt_choice *choice);
 
 #endif

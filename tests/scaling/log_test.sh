@@ -40,6 +40,21 @@ expect 1 "runs/none.*run.jsonl\|runs/none" "$twotrack" log export runs/none --cs
 expect 1 'runs/configs holds no run.jsonl, and none of its folders' "$twotrack" log export runs/configs --csv x.csv
 expect 1 'are one run: name it once' "$twotrack" log export runs runs/one --csv x.csv
 expect 1 'nowhere/x.csv' "$twotrack" log export runs --csv nowhere/x.csv
+expect 1 'file to write is empty' "$twotrack" log export runs --csv ''
+expect 1 'runs: it is a folder' "$twotrack" log export runs --csv runs
+expect 1 'device or a pipe' "$twotrack" log export runs --csv /dev/null
+[ -c /dev/null ] || { echo 'FAILED: /dev/null is a device no more'; exit 1; }
+expect 1 'name of a run is empty' "$twotrack" log export '' --csv x.csv
+# a link stays, and leads to the new table; one to nothing is refused
+ln -s some.csv link.csv
+expect 0 'link.csv: 14 records' "$twotrack" log export runs --csv link.csv
+[ -L link.csv ] && cmp all.csv some.csv || { echo 'FAILED: a link was replaced'; failed=1; }
+ln -s x.csv nothing.csv
+expect 1 'a symbolic link to nothing' "$twotrack" log export runs --csv nothing.csv
+# a name that is no UTF-8 is told in letters that are
+mkdir -p "named/$(printf 'gr\366\337e')" && cp runs/one/run.jsonl named/gr*
+expect 0 'named.csv: 9 records' "$twotrack" log export named --csv named.csv
+expect 0 '^gr.xF6.xDFe,valid' cat named.csv
 expect 2 "'export'" "$twotrack" log
 expect 2 "'export'" "$twotrack" log import runs --csv x.csv
 expect 2 'at least one run' "$twotrack" log export --csv x.csv

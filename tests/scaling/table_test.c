@@ -150,8 +150,10 @@ static void columns_are_found_or_named(void **state) {
   refused(table, &c, TT_ERR_ARGUMENT, "no column 'nothing'; its columns are: width, total, Final Loss, seen");
   c.columns = "weight=loss";
   refused(table, &c, TT_ERR_ARGUMENT, "'weight=loss' must read KEY=NAME");
-  c.columns = "size=seen,size=";
+  c.columns = "size=seen,loss=";
   refused(table, &c, TT_ERR_ARGUMENT, "no column ''");
+  c.columns = "size=seen,size=";
+  refused(table, &c, TT_ERR_ARGUMENT, "size is there twice");
   c.columns = "size=N";
   refused("N,N,loss\n1,1,2\n", &c, TT_ERR_FORMAT, "line 1: two columns are called 'N'");
 
