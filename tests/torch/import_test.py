@@ -244,7 +244,7 @@ def mutations():
                 data[at] ^= 1 << random.randrange(8)
         return bytes(data)
 
-    for k in range(int(os.environ.get("TT_TEST_MUTATIONS", "100"))):
+    for k in range(int(os.environ.get("TT_TEST_MUTATIONS", "40"))):
         save("m.pt", value, change_pickle=spoil if k % 2 else None)
         if k % 2 == 0:
             spoilt = open("m.pt", "rb").read()
