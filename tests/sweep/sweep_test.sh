@@ -167,7 +167,7 @@ expect 0 'warning: cannot open nowhere/manifest.json' "$twotrack" sweep sweep.cf
 expect 1 'cannot open nowhere/manifest.json' "$twotrack" sweep sweep.cfg --run --store nowhere
 
 # ---- the examples ----
-for example in zinc:56 nci:48 quickstart:7 paper:6; do
+for example in zinc:56 zinc-seeds:8 nci:24 quickstart:7 paper:6; do
   expect 0 "^${example#*:} runs: ${example#*:} not started" "$twotrack" sweep "$configs/sweep-${example%:*}.cfg" --dry-run --store nowhere
 done
 finish
