@@ -187,6 +187,7 @@ static bool possible(const tally *t, double low, double high) {
   return high >= 1 || 1 - binomial_up_to(t->hit - 1, t->n, high) > never;
 }
 
+// sets, resamples: 0 for the scenario's own
 static int run_scenario(const char *name, int sets, int resamples) {
   const tt_law *law = tt_law_find("chinchilla");
   world *w = calloc(1, sizeof *w);
@@ -232,12 +233,6 @@ int main(int argc, char **argv) {
   const char *sets = getenv("TT_TEST_SETS"), *resamples = getenv("TT_TEST_RESAMPLES");
   int failed = argc < 2;
   for (int i = 1; i < argc && (i == 1 || is_long); i++)
-    failed |= run_scenario(argv[i],
-                           sets      ? atoi(sets)
-                           : is_long ? 1000
-                                     : 0,
-                           resamples ? atoi(resamples)
-                           : is_long ? 1000
-                                     : 200);
+    failed |= run_scenario(argv[i], sets ? atoi(sets) : 0, resamples ? atoi(resamples) : 0);
   return failed;
 }
