@@ -14,7 +14,7 @@ enum { FEW_RUNS = 8, FEW_POINTS = 16 };
 
 double tt_intervals_at(const tt_intervals *v, double estimate, const double *sorted, double z) {
   size_t count = v->count;
-  if (v->options.method == TT_INTERVAL_PERCENTILE) return tt_sorted_quantile(sorted, count, tt_normal_cdf(z));
+  if (v->plain) return tt_sorted_quantile(sorted, count, tt_normal_cdf(z));
   // Where the estimate stands among the refits tells the bias of their middle (Efron's bias correction). It
   // matters here: a loss close to absolute deviations makes refits gather on one side of the estimate.
   double below = 0.5 * (tt_sorted_below(sorted, count, estimate) + tt_sorted_up_to(sorted, count, estimate));

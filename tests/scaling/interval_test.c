@@ -137,6 +137,7 @@ static void seeds(void **state) {
   other.seed = 4, sure.confidence = 0.99;
   make(law, rows, ROWS, &other, &fit, &c);
   make(law, rows, ROWS, &sure, &fit, &wide);
+  assert_true(!a.plain && a.z > 1.96); // 32 points: wider, and corrected
   assert_memory_equal(a.replicates, b.replicates, a.count * sizeof *a.replicates);
   assert_memory_equal(a.parameter, b.parameter, sizeof a.parameter);
   assert_memory_not_equal(a.replicates, c.replicates, a.count * sizeof *a.replicates);
@@ -186,6 +187,13 @@ static void not_identified(void **state) {
   assert_false(v.identified[2]);
   assert_true(v.reason[1][0] && v.reason[2][0]);
   assert_true(v.identified[4] && !v.reason[4][0]);
+  // refits are at a bound: the ends are plain quantiles, of E too
+  assert_true(v.plain);
+  assert_non_null(strstr(v.method, "run to a bound"));
+  double e[200];
+  for (int b = 0; b < 200; b++) e[b] = v.replicates[b][0];
+  tt_sort(e, 200);
+  assert_near(v.parameter[0].high, tt_sorted_quantile(e, 200, 0.975), 1e-9);
   // what the fit says already is kept
   for (int p = 0; p < 5; p++) fit.identified[p] = true;
   fit.identified[1] = false, strcpy(fit.reason[1], "its own reason");
