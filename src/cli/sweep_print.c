@@ -47,7 +47,7 @@ static void print_counts(const tt_cli_sweep_view *s) {
                                          TT_SWEEP_NOT_STARTED, TT_SWEEP_FAILED,  TT_SWEEP_OTHER};
   int counts[TT_SWEEP_STATES], shown = 0;
   count(s, counts);
-  printf("%d runs: ", s->runs->count);
+  printf("%d run%s: ", s->runs->count, s->runs->count == 1 ? "" : "s");
   for (int i = 0; i < TT_SWEEP_STATES; i++)
     if (counts[order[i]])
       printf("%s%d %s", shown++ ? ", " : "", counts[order[i]], tt_sweep_state_words(order[i]));

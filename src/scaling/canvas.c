@@ -260,17 +260,32 @@ static tt_status write_svg(tt_canvas *c) {
   return tt_file_replace(target, c->markup, c->markup_size);
 }
 
+typedef struct {
+  FILE *file;
+  char *data;
+  size_t bytes;
+} picture;
+
+static cairo_status_t keep(void *to, const unsigned char *data, unsigned bytes) {
+  picture *p = to;
+  return fwrite(data, 1, bytes, p->file) == bytes ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_NO_MEMORY;
+}
+
+// In memory first: cairo does not say why a file could not be written.
 static tt_status write_png(tt_canvas *c) {
-  char temporary[PATH_MAX + 32], target[PATH_MAX];
+  char target[PATH_MAX];
   TT_TRY(tt_file_target(c->path, target, sizeof target));
-  tt_file_temporary(target, temporary, sizeof temporary);
+  picture p = {0};
+  p.file = open_memstream(&p.data, &p.bytes);
   cairo_surface_flush(c->surface);
-  cairo_status_t failure = cairo_status(c->cairo);
-  if (failure == CAIRO_STATUS_SUCCESS) failure = cairo_surface_write_to_png(c->surface, temporary);
-  if (failure == CAIRO_STATUS_SUCCESS) return tt_file_commit(temporary, target);
-  tt_file_abandon(temporary);
-  return tt_fail(TT_ERR_IO, "cannot write %s: %s; is its folder there, and may you write to it?", c->path,
-                 cairo_status_to_string(failure));
+  cairo_status_t failure = p.file ? cairo_status(c->cairo) : CAIRO_STATUS_NO_MEMORY;
+  if (failure == CAIRO_STATUS_SUCCESS) failure = cairo_surface_write_to_png_stream(c->surface, keep, &p);
+  if (p.file && fclose(p.file) != 0) failure = CAIRO_STATUS_NO_MEMORY;
+  tt_status status = failure == CAIRO_STATUS_SUCCESS
+                         ? tt_file_replace(target, p.data, p.bytes)
+                         : tt_fail(TT_ERR_IO, "cannot draw %s: %s", c->path, cairo_status_to_string(failure));
+  free(p.data);
+  return status;
 }
 
 tt_status tt_canvas_write(tt_canvas *c) {

@@ -33,6 +33,7 @@ static tt_status load(const tt_sweep *sweep, const tt_sweep_size *size, const va
   if (v->seed) snprintf(seed, sizeof seed, "train.seed=%lld", (long long)*v->seed), sets[count++] = seed;
   tt_status status = tt_config_load(config, sweep->base, sets, count);
   free(sets);
+  if (status == TT_ERR_IO) return tt_fail_in(status, "%s: base", sweep->path);
   if (status == TT_ERR_CONFIG)
     return tt_fail_in(status, "%s:%d: size %s", sweep->path, size->line, size->name);
   return status;

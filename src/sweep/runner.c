@@ -25,6 +25,7 @@ typedef struct {
   pid_t pid; // also of its process group; 0: free
   int run;
   double begun;
+  off_t output; // bytes its log had: what follows is of this start
 } job;
 
 typedef struct {
@@ -66,6 +67,21 @@ static void end_watch(const struct sigaction before[WATCHED]) {
 
 // ---- one run ----
 
+// As execvp will look for it: said once here, not by every run.
+static tt_status find_launcher(const char *name) {
+  const char *folders = getenv("PATH");
+  char path[PATH_MAX];
+  bool found = strchr(name, '/') && access(name, X_OK) == 0;
+  for (const char *p = strchr(name, '/') ? NULL : folders; p && !found; p = *p ? p + 1 : NULL) {
+    size_t n = strcspn(p, ":");
+    int length = snprintf(path, sizeof path, "%.*s%s%s", (int)n, p, n ? "/" : "", name);
+    found = length < PATH_MAX && access(path, X_OK) == 0;
+    p += n;
+  }
+  if (found || (!folders && !strchr(name, '/'))) return TT_OK;
+  return tt_fail(TT_ERR_ARGUMENT, "--launch: there is no program %s that could be started", name);
+}
+
 static tt_status split_launcher(sweep *s) {
   s->word_text = strdup(s->how->launch ? s->how->launch : "");
   if (!s->word_text) return tt_fail(TT_ERR_MEMORY, "out of memory for --launch");
@@ -75,7 +91,7 @@ static tt_status split_launcher(sweep *s) {
       return tt_fail(TT_ERR_ARGUMENT, "--launch has more than %d words", MOST_WORDS);
     s->words[s->word_count++] = w;
   }
-  return TT_OK;
+  return s->word_count ? find_launcher(s->words[0]) : TT_OK;
 }
 
 // In the child: never returns. Only calls that are safe after a fork.
@@ -103,13 +119,14 @@ static tt_status start(sweep *s, int run, job *j) {
   memcpy(arguments + s->word_count, call, sizeof call);
   int file = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file < 0) return tt_fail(TT_ERR_IO, "cannot write to %s: %s", output, strerror(errno));
+  off_t before = lseek(file, 0, SEEK_END);
   pid_t parent = getpid(), pid = fork();
   if (pid == 0) become(arguments, file, parent);
   int why = errno;
   close(file);
   if (pid < 0) return tt_fail(TT_ERR_IO, "cannot start a process: %s", strerror(why));
   setpgid(pid, pid); // here too: whoever is first
-  *j = (job){pid, run, tt_now()};
+  *j = (job){pid, run, tt_now(), before < 0 ? 0 : before};
   s->running++;
   tt_progress_clear();
   fprintf(stderr, "started  %s%s\n", r->name,
@@ -119,18 +136,23 @@ static tt_status start(sweep *s, int run, job *j) {
 
 // ---- how a run has ended ----
 
-// The line of a run's output that says most: the last that tells of an error, else the last one.
-static void find_message(const char *path, char *message, size_t size) {
-  snprintf(message, size, "it printed nothing");
+// The line of a run's output that says most, of what follows its first `before` bytes: the last that tells of
+// an error, else the last one, but none of progress.
+static void find_message(const char *path, off_t before, char *message, size_t size) {
+  snprintf(message, size, "see %.880s", path);
   FILE *file = fopen(path, "rb");
   char *line = NULL;
   size_t room = 0;
   bool error = false;
-  if (file) fseek(file, -65536, SEEK_END); // fails, and does not matter, in a shorter file
+  if (file && fseeko(file, 0, SEEK_END) == 0) {
+    off_t end = ftello(file), first = end > 65536 ? end - 65536 : 0;
+    if (before <= end)
+      fseeko(file, before > first ? before : first, SEEK_SET); // else: somebody has cut the log
+  }
   for (ssize_t n; file && (n = getline(&line, &room, file)) > 0;) {
     while (n && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
     bool is_error = strstr(line, "error") != NULL;
-    if (n == 0 || (error && !is_error)) continue;
+    if (n == 0 || (error && !is_error) || strncmp(line, "training  ", 10) == 0) continue;
     error |= is_error;
     snprintf(message, size, "%s", line);
   }
@@ -138,16 +160,16 @@ static void find_message(const char *path, char *message, size_t size) {
   if (file) fclose(file);
 }
 
-static tt_status note_failure(sweep *s, int run, const char *how) {
-  const tt_sweep_run *r = &s->runs->list[run];
+static tt_status note_failure(sweep *s, const job *j, const char *how) {
+  const tt_sweep_run *r = &s->runs->list[j->run];
   tt_sweep_outcome *o = s->outcome;
-  char output[PATH_MAX], message[300];
+  char output[PATH_MAX], message[900];
   TT_TRY(tt_sweep_run_output(s->runs, r, output, sizeof output));
-  find_message(output, message, sizeof message);
+  find_message(output, j->output, message, sizeof message);
   void *more = realloc(o->failures, ((size_t)o->failed + 1) * sizeof *o->failures);
   if (!more) return tt_fail(TT_ERR_MEMORY, "out of memory for the list of failures");
   o->failures = more;
-  snprintf(o->failures[o->failed], sizeof *o->failures, "%s: %s: %.280s", r->name, how, message);
+  snprintf(o->failures[o->failed], sizeof *o->failures, "%s: %s: %s", r->name, how, message);
   fprintf(stderr, "FAILED   %s\n", o->failures[o->failed++]);
   return TT_OK;
 }
@@ -174,7 +196,7 @@ static tt_status finish(sweep *s, const job *j, int code) {
       snprintf(how, sizeof how, "exit %d", WEXITSTATUS(code));
     else
       snprintf(how, sizeof how, "ended before update %lld", (long long)r->config.train.steps);
-    status = note_failure(s, j->run, how);
+    status = note_failure(s, j, how);
   }
   return status;
 }

@@ -186,7 +186,8 @@ static bool fits_a_folder(const char *name) {
   static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
   size_t n = strlen(name);
   return n > 0 && n <= LONGEST_NAME && strspn(name, letters) == n && name[0] != '.' && name[0] != '-' &&
-         strcmp(name, "configs") != 0 && strcmp(name, "logs") != 0; // these are the sweep's own
+         strcmp(name, "configs") != 0 && strcmp(name, "logs") != 0 && strcmp(name, "runs.tsv") != 0 &&
+         strcmp(name, "sweep.sbatch") != 0; // these are the sweep's own
 }
 
 static tt_status read_name(const reader *r, const config_setting_t *group, const tt_sweep *sweep,
@@ -200,7 +201,7 @@ static tt_status read_name(const reader *r, const config_setting_t *group, const
   if (!fits_a_folder(size->name))
     return tt_fail(TT_ERR_CONFIG,
                    "%s: the name %s does not do for a folder: 1 to %d letters, digits or . _ + -, "
-                   "neither . nor - first, and not configs or logs",
+                   "neither . nor - first, and not configs, logs, runs.tsv or sweep.sbatch",
                    where(r, setting).text, shown, LONGEST_NAME);
   for (int i = 0; i < sweep->size_count; i++)
     if (strcmp(sweep->sizes[i].name, size->name) == 0)
@@ -295,6 +296,8 @@ static tt_status read_root(reader *r, const config_setting_t *root, tt_sweep *sw
 }
 
 tt_status tt_sweep_read(tt_sweep *sweep, const char *path) {
+  *sweep = (tt_sweep){0};
+  if (!*path) return tt_fail(TT_ERR_ARGUMENT, "the name of the file that describes a sweep is empty");
   *sweep = (tt_sweep){.path = strdup(path), .out = strdup(""), .store = strdup("")};
   reader r = {.path = path};
   config_t parsed;

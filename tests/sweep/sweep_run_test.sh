@@ -53,10 +53,11 @@ reached=$(logged)
 "$twotrack" sweep sweep.cfg --run --jobs 2 > log 2>&1 &
 sweeping=$!
 until_some_steps $((reached + 1))
-expect 1 'another job is writing to runs' timeout 30 "$twotrack" sweep sweep.cfg --run # two at a time is one too many
+flock -n runs true && fail 'a sweep that trains has not locked its folder'
 kill -KILL $sweeping
 wait $sweeping 2> /dev/null
 until_nobody_trains
+expect 1 'another job is writing to runs' flock runs "$twotrack" sweep sweep.cfg --run # two at a time is one too many
 expect 0 '^3 runs: 3 done$' "$twotrack" sweep sweep.cfg --run
 same whole runs
 
@@ -73,7 +74,14 @@ expect 1 '2 done, 1 another run$' "$twotrack" sweep sweep.cfg --run
 # a program that is not there; a launcher
 sweep sweep.cfg 40
 rm -rf runs
-expect 1 'exit 127: .*cannot start ./nothing' "$twotrack" sweep sweep.cfg --run --launch './nothing -n 1'
+expect 2 'no program ./nothing that could be started' "$twotrack" sweep sweep.cfg --run --launch './nothing -n 1'
+expect 2 'no program no-such-program' "$twotrack" sweep sweep.cfg --run --launch 'no-such-program'
+[ "$(ls runs/logs)" = '' ] || fail 'a run was started by a launcher that is not there'
+# what failed is told of this start, not of one before
+printf '#!/bin/sh\nkill -9 $$\n' > launcher && chmod +x launcher
+for run in $(awk 'NR > 1 { print $2 }' runs/runs.tsv); do echo 'error: of yesterday' > "runs/logs/$run.log"; done
+expect 1 'FAILED   a-40steps-lr0.002-seed1: ended by signal 9: see runs/logs/a-40steps-lr0.002-seed1.log$' \
+  "$twotrack" sweep sweep.cfg --run --launch ./launcher
 printf '#!/bin/sh\necho "launched with $1 $2"\nshift 2\nexec "$@"\n' > launcher && chmod +x launcher
 expect 0 '^3 runs: 3 done$' "$twotrack" sweep sweep.cfg --run --launch './launcher -n  2'
 grep -q '^launched with -n 2$' runs/logs/a-40steps-lr0.002-seed1.log || fail 'no launcher'

@@ -97,8 +97,9 @@ refused 'two of its runs would have the folder a-5steps' 'sizes = ({ name = "a";
   { name = "a-5steps"; });'
 refused 'bad.cfg:[12]: .*syntax error' 'sizes = ({'
 refused 'bad.cfg:1: base must be' "base = \"\"; $one"
-refused 'cannot open ./missing.cfg' "base = \"missing.cfg\"; $one"
+refused 'bad.cfg: base: cannot open ./missing.cfg' "base = \"missing.cfg\"; $one"
 refused 'bad.cfg:1: the name "logs" does not do' 'sizes = ({ name = "logs"; });'
+refused 'bad.cfg:1: the name "runs.tsv" does not do' 'sizes = ({ name = "runs.tsv"; });'
 # keys that do not fit together are the configuration's to refuse, of every run before one is written
 refused 'bad.cfg:2: size b: --set train.steps=1: optimizer.warmup_steps = 2 must be below train.steps = 1' "base = \"base.cfg\"; sizes = ({ name = \"a\"; model = { $model }; },
   { name = \"b\"; steps = [8, 1]; });"
@@ -107,6 +108,7 @@ echo "$one" > bad.cfg
 expect 1 'bad.cfg does not say where its runs are' "$twotrack" sweep bad.cfg
 expect 1 'bad.cfg names no store' "$twotrack" sweep bad.cfg --out runs
 expect 2 'one file' "$twotrack" sweep
+expect 2 'name of the file .* is empty' "$twotrack" sweep ''
 expect 2 "'--nonsense'" "$twotrack" sweep bad.cfg --nonsense
 expect 2 'jobs must be an integer from 1' "$twotrack" sweep bad.cfg --jobs 0
 expect 2 'exclude' "$twotrack" sweep bad.cfg --run --dry-run
