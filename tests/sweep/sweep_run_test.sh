@@ -53,6 +53,7 @@ reached=$(logged)
 "$twotrack" sweep sweep.cfg --run --jobs 2 > log 2>&1 &
 sweeping=$!
 until_some_steps $((reached + 1))
+kill -STOP $sweeping # so that it is not done before anybody has looked
 flock -n runs true && fail 'a sweep that trains has not locked its folder'
 kill -KILL $sweeping
 wait $sweeping 2> /dev/null
