@@ -76,8 +76,8 @@ static void write_data(writer *w, const tt_fit_result *r) {
   const tt_observations *o = &r->observations;
   begin(w, "What was fitted");
   add(w, false, "%s", o->source);
-  add(w, false, "%zu points of %d sizes in %d independent group%s", r->count, r->sizes,
-      tt_fit_result_groups(r), tt_fit_result_groups(r) == 1 ? "" : "s");
+  add(w, false, "%zu points of %d size%s in %d independent group%s", r->count, r->sizes,
+      r->sizes == 1 ? "" : "s", tt_fit_result_groups(r), tt_fit_result_groups(r) == 1 ? "" : "s");
   add(w, true, "%s", o->chosen);
   add(w, true, "schedule: %s", o->schedule[0] ? o->schedule : "not known");
   add(w, true, "size: %s", o->size_kind);
@@ -95,6 +95,14 @@ static void write_quality(writer *w, const tt_fit_result *r) {
     add(w, true, "objective %.6g at %s", r->at_objective, tt_fit_arguments_at_source(r->arguments));
 }
 
+// What besides its size tells a point from others: the law's first such variable. TT_VARIABLE_SIZE: nothing.
+static tt_variable other_variable(const tt_law *law) {
+  for (int k = 0; k < law->terms; k++)
+    if (law->variable[k] != TT_VARIABLE_SIZE && law->variable[k] != TT_VARIABLE_SIZE_STEPS)
+      return law->variable[k];
+  return TT_VARIABLE_SIZE;
+}
+
 static void write_held_out(writer *w, const tt_fit_result *r) {
   const tt_holdout *h = r->held_out;
   if (!h) return;
@@ -102,18 +110,25 @@ static void write_held_out(writer *w, const tt_fit_result *r) {
   char from[32], fitted[32];
   tt_lettering_number(from, sizeof from, h->from_size);
   tt_lettering_number(fitted, sizeof fitted, h->fitted_size);
-  add(w, true, "sizes from %s on, predicted by the law of sizes up to %s", from, fitted);
   // the last of them are the runs furthest trained
   size_t first = h->last_count > HELD_OUT_LINES ? h->last_count - HELD_OUT_LINES : 0;
+  const tt_variable other = other_variable(r->law);
+  const bool two = other != TT_VARIABLE_SIZE;
+  char some[60] = "";
+  if (first) snprintf(some, sizeof some, ", the last %d of %zu", HELD_OUT_LINES, h->last_count);
+  add(w, true, "sizes from %s on, predicted by the law of sizes up to %s; size%s%s: loss%s", from, fitted,
+      two ? ", " : "", two ? tt_variable_name(other) : "", some);
   for (size_t i = first; i < h->last_count; i++) {
     const tt_holdout_point *p = &h->last[i];
-    char size[32], loss[40], predicted[40], error[40];
+    char size[32], at[32], loss[40], predicted[40], error[40];
     double half = (p->predicted.measured.high - p->predicted.measured.low) / 4;
     tt_lettering_number(size, sizeof size, p->at.size);
+    tt_lettering_number(at, sizeof at, tt_variable_value(other, &p->at));
     tt_fit_format_value(loss, sizeof loss, p->at.loss, half);
     tt_fit_format_value(predicted, sizeof predicted, p->predicted.loss, half);
     tt_fit_format_percent(error, sizeof error, p->relative_error);
-    add(w, false, "%s: %s, predicted %s (%s)", size, loss, predicted, error);
+    add(w, false, "%s%s%s: %s, predicted %s (%s)", size, two ? ", " : "", two ? at : "", loss, predicted,
+        error);
   }
   add(w, false, "mean relative error %.2f %%; %zu of %zu inside", 100 * h->mean_relative_error, h->inside,
       h->count);

@@ -122,7 +122,7 @@ static double tell_extrapolation(const tt_fit_result *r, const tt_observation *a
     range_of(r->rows, r->count, (tt_variable)v, &low, &high);
     bool above = value > high, below = value < low;
     double factor = above ? value / high : low / value;
-    if (!used || !(above || below) || factor < 1.001) continue;
+    if (!used || !(above || below) || factor < 1.01) continue;
     farthest = fmax(farthest, factor);
     size_t n = strlen(text);
     snprintf(text + n, size - n,

@@ -147,6 +147,13 @@ static void tick_marks(tt_canvas *canvas, const tt_axis *axis, const tt_axis *ac
   }
 }
 
+static double widest_number(tt_canvas *canvas, const tt_tick *ticks, int count, const tt_text_style *style) {
+  double widest = 0;
+  for (int i = 0; i < count; i++)
+    if (ticks[i].label[0]) widest = fmax(widest, tt_canvas_text_width(canvas, style, ticks[i].label));
+  return widest;
+}
+
 void tt_axes_draw(tt_canvas *canvas, const tt_axis *x, const tt_axis *y, const char *x_label,
                   const char *y_label) {
   tt_tick x_ticks[TT_TICKS], y_ticks[TT_TICKS];
@@ -157,6 +164,9 @@ void tt_axes_draw(tt_canvas *canvas, const tt_axis *x, const tt_axis *y, const c
   tt_text_style number = {.size = 10, .color = ink, .anchor = TT_ANCHOR_MIDDLE};
   tick_marks(canvas, x, y, true, x_ticks, nx, &number);
   number.anchor = TT_ANCHOR_END;
+  // what the y axis is called keeps clear of its numbers, and these leave it room on the sheet
+  const double most = 46, widest = widest_number(canvas, y_ticks, ny, &number);
+  if (widest > most) number.size *= most / widest;
   tick_marks(canvas, y, x, false, y_ticks, ny, &number);
   tt_point box[5] = {
       {x->start, y->start}, {x->end, y->start}, {x->end, y->end}, {x->start, y->end}, {x->start, y->start}};
@@ -164,5 +174,6 @@ void tt_axes_draw(tt_canvas *canvas, const tt_axis *x, const tt_axis *y, const c
   tt_text_style label = {.size = 11, .color = ink, .anchor = TT_ANCHOR_MIDDLE};
   tt_canvas_text(canvas, (tt_point){(x->start + x->end) / 2, y->start + 35}, &label, x_label);
   label.turn = -90;
-  tt_canvas_text(canvas, (tt_point){x->start - 44, (y->start + y->end) / 2}, &label, y_label);
+  tt_canvas_text(canvas, (tt_point){x->start - fmax(44, fmin(widest, most) + 13), (y->start + y->end) / 2},
+                 &label, y_label);
 }

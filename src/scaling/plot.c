@@ -110,16 +110,22 @@ static void draw_runs_legend(tt_canvas *canvas, const tt_panel_curve *curves, in
   const double row = fmin(40, (box.height - 30) / count);
   tt_text_style name = {.size = 11, .color = ink}, note = {.size = 9.5, .color = grey};
   if (row < 14) name.size = fmax(4, row * 0.8); // very many runs
+  double widest = 0, room = box.width - 26;
+  for (int i = 0; i < count; i++)
+    widest = fmax(widest, tt_canvas_text_width(canvas, &name, curves[i].curve->name));
+  // smaller letters before a cut: runs of a sweep differ in the ends of their names
+  if (widest > room && name.size > 7) name.size = fmax(7, name.size * room / widest);
   bool notes = row >= 28;
   for (int i = 0; i < count; i++) {
     const tt_curve *curve = curves[i].curve;
-    double y = box.y + 10 + row * i;
+    double y = box.y + 10 + row * i, middle = y - 0.34 * name.size; // of the letters
     char text[300], number[32];
-    tt_canvas_line(canvas, (tt_point[]){{box.x, y - 3.7}, {box.x + 20, y - 3.7}}, 2, 2, curves[i].train,
-                   curves[i].train_dashed ? tt_panel_dash : NULL);
-    if (curve->valid.count) tt_canvas_disc(canvas, (tt_point){box.x + 10, y - 3.7}, 3, curves[i].valid);
+    tt_canvas_line(canvas, (tt_point[]){{box.x, middle}, {box.x + 20, middle}}, 2, fmin(2, row / 4),
+                   curves[i].train, curves[i].train_dashed ? tt_panel_dash : NULL);
+    if (curve->valid.count)
+      tt_canvas_disc(canvas, (tt_point){box.x + 10, middle}, fmin(3, row / 3), curves[i].valid);
     snprintf(text, sizeof text, "%s", curve->name);
-    tt_lettering_cut(canvas, &name, text, sizeof text, box.width - 26);
+    tt_lettering_cut(canvas, &name, text, sizeof text, room);
     tt_canvas_text(canvas, (tt_point){box.x + 26, y}, &name, text);
     if (!notes || curve->parameters <= 0) continue;
     tt_lettering_number(number, sizeof number, curve->parameters);
