@@ -176,6 +176,7 @@ expect 2 'needs data' "$twotrack" fit --law uni-mol2 --at paper --predict size=1
 expect 1 'missing.csv' "$twotrack" fit --table missing.csv --law chinchilla
 expect 1 'no flops, which the law power needs (--columns' "$twotrack" fit --table table.csv --law power --variable flops
 expect 1 'held out' fit --hold-out 7
+expect 1 '^twotrack fit: 35 rows of table.csv: 3 points for the 5 constants of the law chinchilla are too few (all rows' fit --leave-out-highest 32
 expect 1 'x.pdf.*\.png or \.svg' fit --out x.pdf
 expect 1 'nowhere/x.svg' fit --out nowhere/x.svg
 mkdir folder.png

@@ -62,6 +62,11 @@ static tt_status choose_points(tt_fit_result *r) {
     TT_TRY(tt_observe_runs((const char *const *)a->runs, a->run_count, &a->choice, &r->observations));
   choose_variable(r);
   TT_TRY(leave_out_unknown(r));
+  const tt_observations *o = &r->observations;
+  if (o->count < (size_t)r->law->parameters)
+    return tt_fail(TT_ERR_DATA, "%s: %zu point%s for the %d constants of the law %s are too few (%s)",
+                   o->source, o->count, o->count == 1 ? "" : "s", r->law->parameters, r->law->name,
+                   o->chosen);
   return tt_fit_arguments_check_predictions(a, r->law);
 }
 

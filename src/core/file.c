@@ -78,7 +78,7 @@ tt_status tt_file_replace(const char *path, const void *data, size_t bytes) {
   char temporary[PATH_MAX];
   tt_file_temporary(path, temporary, sizeof temporary);
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  if (fd < 0) return tt_fail(TT_ERR_IO, "cannot create %s: %s", temporary, strerror(errno));
+  if (fd < 0) return tt_fail(TT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   const char *p = data;
   size_t left = bytes;
   while (left) {
