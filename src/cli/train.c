@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/configuration.h"
+#include "core/exit_codes.h"
 #include "train/identity.h"
 #include "train/run.h"
 
@@ -103,9 +104,9 @@ int tt_cli_train(int argc, char **argv) {
   char request[2 * PATH_MAX + 200];
   describe(&a, request, sizeof request);
   status = tt_identity_check(&comm, status, request, a.help ? NULL : &config);
-  int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? 2 : 1;
+  int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? TT_EXIT_USAGE : TT_EXIT_ERROR;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
-  if (status == TT_OK && !a.help) code = tt_run(&comm, &config, &a.run) == TT_OK ? 0 : 1;
+  if (status == TT_OK && !a.help) code = tt_run(&comm, &config, &a.run) == TT_OK ? 0 : TT_EXIT_ERROR;
   tt_config_free(&config);
   tt_comm_finish(&comm);
   return code;

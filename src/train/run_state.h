@@ -1,0 +1,58 @@
+// A training run in the making, shared by the files that make it: run_start.c, run_loop.c, run_print.c,
+// run.c.
+#ifndef TT_TRAIN_RUN_STATE_H
+#define TT_TRAIN_RUN_STATE_H
+
+#include <limits.h>
+
+#include "train/run.h"
+#include "train/run_checkpoints.h"
+#include "train/runlog.h"
+#include "train/trainer.h"
+
+typedef struct {
+  const tt_comm *comm;
+  const tt_config *config;
+  const tt_run_request *request;
+  tt_store *store;
+  tt_loader *loader;
+  tt_validation_set *valid;
+  tt_trainer trainer;
+  tt_losses baseline, last; // of the validation set
+  char *config_text;
+  tt_runlog *log; // rank 0 only
+  int lock;       // the open run folder, rank 0 only; -1 before
+  tt_run_checkpoints checkpoints;
+  double rate_since;
+  uint64_t rate_samples;
+  double rate_waited; // for molecules, seconds since then
+  double data_s;      // the same since the last record
+} tt_run_state;
+
+static inline bool tt_run_leader(const tt_run_state *r) {
+  return r->comm->rank == 0;
+}
+
+// run_start.c; all collective.
+
+// The checkpoint to go on from, or "" for a fresh start. Rank 0 decides, all are told.
+tt_status tt_run_choose_start(tt_run_state *r, char checkpoint[PATH_MAX]);
+// The store, and the batches that come out of it.
+tt_status tt_run_open_data(tt_run_state *r);
+// Weights and state to start with, and the order of the data that belongs to them. *checkpoint becomes the
+// one before it, if it is broken.
+tt_status tt_run_load(tt_run_state *r, char checkpoint[PATH_MAX]);
+// Refuses what has failed from there before.
+tt_status tt_run_check_failures(const tt_run_state *r);
+// The folder, the log, and room for checkpoints.
+tt_status tt_run_begin(tt_run_state *r, const char *checkpoint);
+
+// run_loop.c; collective: updates, validation, checkpoints and records until the last step.
+tt_status tt_run_loop(tt_run_state *r);
+
+// run_print.c; for rank 0.
+void tt_run_print_plan(const tt_run_state *r);
+void tt_run_print_progress(const tt_run_state *r, const tt_update *u, double rate, double waiting);
+void tt_run_print_summary(const tt_run_state *r);
+
+#endif
