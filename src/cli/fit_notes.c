@@ -121,11 +121,11 @@ static void write_held_out(writer *w, const tt_fit_result *r) {
   for (size_t i = first; i < h->last_count; i++) {
     const tt_holdout_point *p = &h->last[i];
     char size[32], at[32], loss[40], predicted[40], error[40];
-    double half = (p->predicted.measured.high - p->predicted.measured.low) / 4;
+    double se = (p->predicted.measured.high - p->predicted.measured.low) / 4;
     tt_lettering_number(size, sizeof size, p->at.size);
     tt_lettering_number(at, sizeof at, tt_variable_value(other, &p->at));
-    tt_fit_format_value(loss, sizeof loss, p->at.loss, half);
-    tt_fit_format_value(predicted, sizeof predicted, p->predicted.loss, half);
+    tt_fit_format_value(loss, sizeof loss, p->at.loss, se);
+    tt_fit_format_value(predicted, sizeof predicted, p->predicted.loss, se);
     tt_fit_format_percent(error, sizeof error, p->relative_error);
     add(w, false, "%s%s%s: %s, predicted %s (%s)", size, two ? ", " : "", two ? at : "", loss, predicted,
         error);
@@ -140,7 +140,7 @@ static void write_predictions(writer *w, const tt_fit_result *r) {
   for (int i = 0; i < r->prediction_count; i++) {
     const tt_fit_prediction *p = &r->predictions[i];
     char at[120] = "", value[40], range[90];
-    double half = (p->ours.measured.high - p->ours.measured.low) / 4;
+    double se = (p->ours.measured.high - p->ours.measured.low) / 4;
     for (int v = 0; v < TT_VARIABLE_SIZE_STEPS; v++) {
       char number[32];
       double x = tt_variable_value((tt_variable)v, &p->at);
@@ -149,8 +149,8 @@ static void write_predictions(writer *w, const tt_fit_result *r) {
       snprintf(at + strlen(at), sizeof at - strlen(at), "%s%s %s", at[0] ? ", " : "",
                tt_variable_name((tt_variable)v), number);
     }
-    tt_fit_format_value(value, sizeof value, p->ours.loss, half);
-    tt_fit_format_range(range, sizeof range, p->ours.measured.low, p->ours.measured.high, half);
+    tt_fit_format_value(value, sizeof value, p->ours.loss, se);
+    tt_fit_format_range(range, sizeof range, p->ours.measured.low, p->ours.measured.high, se);
     add(w, false, "%s: %s (%s)", at, value, range);
     if (p->extrapolation[0]) add(w, true, "%s", p->extrapolation);
   }

@@ -94,10 +94,10 @@ static void print_correlation(const tt_fit_result *r) {
 
 static void print_optimal(const tt_fit_result *r) {
   char value[40], range[90];
-  double half = (r->optimal_range.high - r->optimal_range.low) / 4;
+  double se = (r->optimal_range.high - r->optimal_range.low) / 4;
   if (isnan(r->optimal)) return;
-  tt_fit_format_value(value, sizeof value, r->optimal, half);
-  tt_fit_format_range(range, sizeof range, r->optimal_range.low, r->optimal_range.high, half);
+  tt_fit_format_value(value, sizeof value, r->optimal, se);
+  tt_fit_format_range(range, sizeof range, r->optimal_range.low, r->optimal_range.high, se);
   printf("for C proportional to N D the best size grows as C^a, a = beta / (alpha + beta) = %s, %s\n", value,
          range);
 }
@@ -149,12 +149,13 @@ static void print_variables(const tt_law *law, const tt_observation *at) { // NU
   }
 }
 
-// Losses have no natural number of digits: as many as half the interval's width leaves.
+// Losses have no natural number of digits: as many as the standard error leaves, a quarter of the interval's
+// width.
 static void print_prediction(const tt_prediction *p) {
   char value[40], range[90];
-  double half = (p->measured.high - p->measured.low) / 4;
-  tt_fit_format_value(value, sizeof value, p->loss, half);
-  tt_fit_format_range(range, sizeof range, p->measured.low, p->measured.high, half);
+  double se = (p->measured.high - p->measured.low) / 4;
+  tt_fit_format_value(value, sizeof value, p->loss, se);
+  tt_fit_format_range(range, sizeof range, p->measured.low, p->measured.high, se);
   printf(" %10s  %-20s", value, range);
 }
 

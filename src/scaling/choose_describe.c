@@ -97,7 +97,7 @@ static void describe_points(const tt_candidates *all) {
     else
       tt_append(text, size, "all points");
     if (warmup) tt_append(text, size, " and after its warm-up");
-    if (last) tt_append(text, size, " (%d runs); ", curves);
+    if (last) tt_append(text, size, " (%d run%s); ", curves, curves == 1 ? "" : "s");
   }
   if (last && curves)
     tt_append(text, size, "of %d runs the last point", last);

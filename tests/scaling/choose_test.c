@@ -179,7 +179,7 @@ static void a_falling_rate_gives_its_last_point_only(void **state) {
       strstr(o.schedule, "1 run: constant learning rate 0.002, 50 warm-up steps; 1 run: linear decay"));
   assert_non_null(strstr(o.schedule, "1 run: linear decay to 0 in the last 200 steps"));
   assert_true(cautioned(&o, "schedule of the learning rate is cooldown in cool but linear in done"));
-  assert_non_null(strstr(o.chosen, "(1 runs); of 2 runs the last point"));
+  assert_non_null(strstr(o.chosen, "(1 run); of 2 runs the last point"));
   tt_observations_free(&o);
 }
 
