@@ -95,6 +95,8 @@ static void defaults_are_the_papers(void **state) {
   assert_int_equal(c.train.batch_size, 1024);
   assert_int_equal(c.train.checkpoint_every, 1000);
   assert_int_equal(c.train.checkpoint_keep, 10);
+  assert_int_equal(c.train.spike_window, 128);
+  assert_true(c.train.spike_z == 6);
   assert_int_equal(c.train.log_every, 1);
   assert_true(c.train.token_loss_weight == 1 && c.train.position_loss_weight == 1 &&
               c.train.distance_loss_weight == 1);

@@ -69,6 +69,9 @@ const tt_config_key tt_config_keys[] = {
     {AT(train, checkpoint_writer), CHOICE(writers), .help = "who writes a checkpoint"},
     {AT(train, replica_check_every), INT64(0, STEPS),
      .help = "steps between comparisons of the ranks' parameters; 0: never"},
+    {AT(train, spike_window), INT(8, 1 << 20), .help = "updates that a loss is compared with to find spikes"},
+    {AT(train, spike_z), REAL(0, 1e6),
+     .help = "standard deviations above their mean from which it is a spike; 0: none is looked for"},
 
     {AT(optimizer, learning_rate), REAL(0, 1), .help = "peak learning rate"},
     {AT(optimizer, beta1), REAL(0, 1), .open_maximum = true, .help = "decay of the first moment"},

@@ -42,6 +42,7 @@ tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_requ
   tt_progress_clear();
   tt_run_checkpoints_close(&r.checkpoints);
   tt_runlog_close(r.log);
+  tt_spikes_free(&r.spikes);
   if (r.lock >= 0) close(r.lock);
   tt_validation_free(r.valid);
   tt_loader_free(r.loader);

@@ -35,7 +35,7 @@ static bool may_differ(const char *line) {
   static const char *const free_keys[] = {"store",           "read_ahead",        "bad_chunks",
                                           "recompute",       "log_every",         "checkpoint_every",
                                           "checkpoint_keep", "checkpoint_writer", "replica_check_every",
-                                          "tensor"};
+                                          "spike_window",    "spike_z",           "tensor"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
     size_t m = strlen(free_keys[f]);

@@ -63,6 +63,7 @@ static tt_status one_step(tt_run_state *r) {
       r->data_s = 0;
     }
     tt_run_print_progress(r, &update, rate, waiting);
+    if (status == TT_OK) status = tt_spikes_watch(&r->spikes, &r->trainer, batch, &update, r->log);
   }
   TT_TRY(tt_comm_agree(r->comm, status));
   if (due(step, r->config->validation.every, k->steps)) TT_TRY(validate(r));

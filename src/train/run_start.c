@@ -67,6 +67,12 @@ tt_status tt_run_check_failures(const tt_run_state *r) {
   return tt_comm_agree(r->comm, look ? tt_failures_check(r->request->folder, r->trainer.state.step) : TT_OK);
 }
 
+static tt_status begin_spikes(tt_run_state *r, const char *checkpoint) {
+  const tt_train_config *k = &r->config->train;
+  TT_TRY(tt_spikes_init(&r->spikes, k->spike_window, k->spike_z));
+  return *checkpoint ? tt_spikes_refill(&r->spikes, r->request->folder, r->trainer.state.step) : TT_OK;
+}
+
 tt_status tt_run_begin(tt_run_state *r, const char *checkpoint) {
   tt_status status = TT_OK;
   if (!*checkpoint) {
@@ -79,6 +85,7 @@ tt_status tt_run_begin(tt_run_state *r, const char *checkpoint) {
     if (tt_run_leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)
       status = tt_runlog_append(r->log, tt_record_resume(&r->trainer));
   }
+  if (tt_run_leader(r) && status == TT_OK) status = begin_spikes(r, checkpoint);
   TT_TRY(tt_comm_agree(r->comm, status));
   TT_TRY(tt_run_checkpoints_open(&r->checkpoints, &r->trainer, r->request->folder, r->log));
   snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s",

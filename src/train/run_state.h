@@ -8,6 +8,7 @@
 #include "train/run.h"
 #include "train/run_checkpoints.h"
 #include "train/runlog.h"
+#include "train/spikes.h"
 #include "train/trainer.h"
 
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
   tt_runlog *log; // rank 0 only
   int lock;       // the open run folder, rank 0 only; -1 before
   tt_run_checkpoints checkpoints;
+  tt_spikes spikes; // rank 0 only
   double rate_since;
   uint64_t rate_samples;
   double rate_waited; // for molecules, seconds since then

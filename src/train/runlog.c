@@ -34,7 +34,7 @@ static tt_status open_to_append(tt_runlog **log, const char *path) {
   return TT_OK;
 }
 
-static bool has_type(const json_t *record, const char *type) {
+bool tt_runlog_is(const json_t *record, const char *type) {
   const char *s = json_string_value(json_object_get(record, "type"));
   return s && (!type || strcmp(s, type) == 0);
 }
@@ -53,7 +53,7 @@ static char *line_of(const json_t *record, size_t *length) {
 tt_status tt_runlog_create(tt_runlog **log, const char *run, json_t *header) {
   *log = NULL;
   size_t length = 0;
-  bool ours = has_type(header, "run");
+  bool ours = tt_runlog_is(header, "run");
   char *line = ours ? line_of(header, &length) : NULL, path[PATH_MAX];
   json_decref(header);
   tt_status status = path_of(run, path);
@@ -69,7 +69,7 @@ tt_status tt_runlog_create(tt_runlog **log, const char *run, json_t *header) {
 }
 
 tt_status tt_runlog_append(tt_runlog *log, json_t *record) {
-  if (!has_type(record, NULL)) {
+  if (!tt_runlog_is(record, NULL)) {
     json_decref(record);
     return tt_fail(TT_ERR_ARGUMENT, "a record for %s is no JSON object with a type", log->path);
   }
@@ -103,10 +103,7 @@ json_t *tt_runlog_number(double value) {
   return isfinite(value) ? json_real(value) : json_null();
 }
 
-// Calls `take` for each complete record with its line's text (without line feed) in file order.
-typedef tt_status take_record(void *user, json_t *record, const char *line, size_t length);
-
-static tt_status for_each_record(const char *path, take_record *take, void *user) {
+tt_status tt_runlog_each(const char *path, tt_runlog_take *take, void *user) {
   char *text;
   size_t bytes;
   TT_TRY(tt_file_read(path, &text, &bytes));
@@ -119,9 +116,9 @@ static tt_status for_each_record(const char *path, take_record *take, void *user
     json_error_t error;
     json_t *record = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
     bool last = feed + 1 == end;
-    if (number == 0 && !has_type(record, "run"))
+    if (number == 0 && !tt_runlog_is(record, "run"))
       status = tt_fail(TT_ERR_FORMAT, "%s, line 1: this is not the first record of a run log", path);
-    else if (has_type(record, NULL))
+    else if (tt_runlog_is(record, NULL))
       status = take(user, record, line, length);
     else if (!last && record)
       status =
@@ -144,7 +141,7 @@ static tt_status append_to_array(void *user, json_t *record, const char *line, s
 tt_status tt_runlog_read(const char *path, json_t **records) {
   *records = json_array();
   if (!*records) return tt_fail(TT_ERR_MEMORY, "out of memory for a run log");
-  tt_status status = for_each_record(path, append_to_array, *records);
+  tt_status status = tt_runlog_each(path, append_to_array, *records);
   if (status == TT_OK) return TT_OK;
   json_decref(*records);
   *records = NULL;
@@ -162,7 +159,7 @@ static tt_status keep(void *user, json_t *record, const char *line, size_t lengt
   rest *r = user;
   const json_t *step = json_object_get(record, "step");
   int64_t at = json_is_integer(step) ? json_integer_value(step) : 0;
-  if (has_type(record, "step") && at > r->reached) r->reached = at;
+  if (tt_runlog_is(record, "step") && at > r->reached) r->reached = at;
   if (at > r->step) return TT_OK;
   if (r->length + length + 1 > r->capacity) {
     size_t capacity = 2 * (r->length + length + 1);
@@ -186,7 +183,7 @@ tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
                    "with --init-from",
                    path);
   rest r = {.step = step};
-  tt_status status = for_each_record(path, keep, &r);
+  tt_status status = tt_runlog_each(path, keep, &r);
   if (status == TT_OK && r.reached < step)
     status =
         tt_fail(TT_ERR_FORMAT, "%s ends at step %lld, before the checkpoint's step %lld: it is another run's",

@@ -3,6 +3,7 @@
 #define TT_TRAIN_RUNLOG_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -32,6 +33,14 @@ void tt_runlog_close(tt_runlog *log); // NULL is fine
 // Reads all complete records of a log file as a JSON array (a torn last line is left out). TT_ERR_IO;
 // TT_ERR_FORMAT with the line's number for one that is no record, or when the first is not of type "run".
 tt_status tt_runlog_read(const char *path, json_t **records);
+
+// The same one by one, for logs of any length: calls `take` with each complete record and the text of its
+// line (without line feed), in the order of the file, until it fails. Also returns what `take` does.
+typedef tt_status tt_runlog_take(void *user, json_t *record, const char *line, size_t length);
+tt_status tt_runlog_each(const char *path, tt_runlog_take *take, void *user);
+
+// Whether it is a record of this type; of any type: NULL.
+bool tt_runlog_is(const json_t *record, const char *type);
 
 // A number for a record; JSON has no infinities and no NaN: null stands for those.
 json_t *tt_runlog_number(double value);
