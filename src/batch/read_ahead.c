@@ -8,6 +8,7 @@
 #include "batch/lane_window.h"
 #include "batch/outlook.h"
 #include "core/memory.h"
+#include "core/position.h"
 
 struct tt_read_ahead {
   const tt_lanes *lanes;
@@ -76,10 +77,12 @@ static tt_lane_window *most_needy(tt_read_ahead *r) {
 
 static void *run(void *user) {
   tt_read_ahead *r = user;
+  tt_position_thread(TT_THREAD_READER);
   for (int k = 0; k < r->own && !atomic_load(&r->stop); k++) tt_window_tell(&r->windows[k]);
   pthread_mutex_lock(&r->mutex);
   while (!atomic_load(&r->stop)) {
     tt_lane_window *window = most_needy(r);
+    tt_position_do(window ? "a chunk" : NULL);
     if (!window) {
       pthread_cond_wait(&r->changed, &r->mutex);
       continue;
@@ -91,6 +94,7 @@ static void *run(void *user) {
     pthread_cond_broadcast(&r->changed);
   }
   pthread_mutex_unlock(&r->mutex);
+  tt_position_do(NULL);
   return NULL;
 }
 
@@ -115,6 +119,7 @@ void tt_read_ahead_stop(tt_read_ahead *r) {
   pthread_mutex_lock(&r->mutex); // and after this everyone has seen it, or waits
   pthread_cond_broadcast(&r->changed);
   pthread_mutex_unlock(&r->mutex);
+  TT_AWAITING("its reader");
   if (r->started) pthread_join(r->thread, NULL);
   r->started = false;
 }
@@ -124,6 +129,7 @@ void tt_read_ahead_stop(tt_read_ahead *r) {
 
 // Until the lane has its chunk.
 static tt_status wait_for_chunk(tt_read_ahead *r, tt_lane_window *window) {
+  TT_AWAITING("its reader");
   pthread_mutex_lock(&r->mutex);
   if (r->alone && !atomic_load(&r->stop) && window->count == 0) tt_window_read(window), window->count++;
   while (window->count == 0 && !atomic_load(&r->stop)) pthread_cond_wait(&r->changed, &r->mutex);

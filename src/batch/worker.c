@@ -3,12 +3,17 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/position.h"
 
 static void *run(void *user) {
   tt_worker *w = user;
+  tt_position_thread(TT_THREAD_WORKER);
+  tt_position_do("samples");
   tt_error_keep(&w->error,
                 tt_global_batch_make(w->batch, w->rank, w->reading, &w->incoming, w->data, w->seed));
+  tt_position_do("molecules of the next batch");
   if (w->next) tt_read_ahead_take(w->reader, w->next);
+  tt_position_do(NULL);
   atomic_store(&w->done, true);
   return NULL;
 }
@@ -25,6 +30,7 @@ void tt_worker_start(tt_worker *w) {
 
 tt_status tt_worker_wait(tt_worker *w, double *waited) {
   if (!w->under_way) return TT_OK;
+  TT_AWAITING("its worker");
   double begun = tt_now();
   bool was_done = atomic_load(&w->done);
   if (w->started) pthread_join(w->thread, NULL);

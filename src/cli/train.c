@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/configuration.h"
 #include "core/exit_codes.h"
+#include "core/position.h"
 #include "train/identity.h"
 #include "train/run.h"
 
@@ -96,6 +97,8 @@ static void describe(const arguments *a, char *text, size_t size) {
 
 int tt_cli_train(int argc, char **argv) {
   tt_comm comm;
+  tt_position_thread(TT_THREAD_MAIN);
+  tt_position_phase("start: MPI", 0);
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a = {0};
   tt_config config = {0};

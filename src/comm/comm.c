@@ -8,6 +8,7 @@
 
 #include "comm/all_to_all.h"
 #include "comm/check.h"
+#include "core/exit_codes.h"
 #include "core/progress.h"
 
 int64_t tt_comm_piece_bytes = (int64_t)1 << 30;
@@ -22,11 +23,19 @@ void tt_comm_count(const tt_comm *comm, int64_t bytes) {
   if (comm->traffic) comm->traffic->sent[comm->traffic->now] += bytes;
 }
 
+static int all_ranks; // of the job
+
+void tt_comm_meet(const tt_comm *comm) {
+  if (comm->size == all_ranks) tt_position_meet();
+}
+
 static void (*tell)(const char *message);
 
 void tt_comm_on_error(void (*told)(const char *message)) {
   tell = told;
 }
+
+_Noreturn static void end_job(const tt_comm *comm, int exit_code);
 
 _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *call, const char *file,
                                    int line) {
@@ -36,7 +45,7 @@ _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *ca
   const char *base = strrchr(file, '/');
   tell = NULL;
   tt_fail(TT_ERR_MPI, "%s at %s:%d: %s", call, base ? base + 1 : file, line, why);
-  tt_comm_abort(comm);
+  end_job(comm, TT_EXIT_MACHINE);
 }
 
 // Whether mpirun, srun or the like started this process as one of several.
@@ -74,6 +83,7 @@ tt_status tt_comm_start(tt_comm *comm) {
   TT_MPI(comm, MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
   TT_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
   TT_MPI(comm, MPI_Comm_size(comm->mpi, &comm->size));
+  all_ranks = comm->size;
   return TT_OK;
 }
 
@@ -82,6 +92,9 @@ void tt_comm_finish(tt_comm *comm) {
   MPI_Initialized(&started);
   if (started) MPI_Finalized(&finished);
   if (!started || finished) return;
+  tt_position_phase("end", 0);
+  tt_comm_meet(comm);
+  TT_POSITION_(TT_WITH_RANKS, "MPI_Finalize", NULL);
   if (comm->mpi != MPI_COMM_NULL) MPI_Comm_free(&comm->mpi);
   MPI_Finalize();
 }
@@ -101,6 +114,7 @@ static tt_status share(const tt_comm *comm, tt_status status, int *teller) {
     char message[2048];
   } failure = {status, ""};
   int mine = status == TT_OK ? INT_MAX : comm->rank;
+  tt_comm_meet(comm);
   TT_MPI(comm, MPI_Allreduce(&mine, teller, 1, MPI_INT, MPI_MIN, comm->mpi));
   if (*teller == INT_MAX) return TT_OK;
   if (*teller == comm->rank && comm->rank == 0)
@@ -124,7 +138,7 @@ tt_status tt_comm_agree_quietly(const tt_comm *comm, tt_status status) {
 }
 
 // `comm` may be a part of the ranks: the rank that is named is the job's, and all of it ends.
-_Noreturn void tt_comm_abort(const tt_comm *comm) {
+_Noreturn static void end_job(const tt_comm *comm, int exit_code) {
   char message[2080];
   int started = 0, finished = 0, rank = comm->rank, size = comm->size;
   MPI_Initialized(&started);
@@ -136,8 +150,12 @@ _Noreturn void tt_comm_abort(const tt_comm *comm) {
   else
     snprintf(message, sizeof message, "%s", tt_error_message());
   print_error(message);
-  if (running) MPI_Abort(MPI_COMM_WORLD, 1);
-  exit(1);
+  if (running) MPI_Abort(MPI_COMM_WORLD, exit_code);
+  exit(exit_code);
+}
+
+_Noreturn void tt_comm_abort(const tt_comm *comm) {
+  end_job(comm, TT_EXIT_ERROR);
 }
 
 static int64_t pieces(int64_t bytes) {
@@ -152,6 +170,7 @@ static int piece_at(int64_t bytes, int64_t at) {
 tt_messages tt_comm_all_to_all_begin(const tt_comm *comm, const void *send, const tt_places_of_ranks *p,
                                      void *receive) {
   int64_t most = 0;
+  tt_comm_meet(comm);
   for (int r = 0; r < comm->size; r++)
     if (r != comm->rank) most += pieces(p->send_bytes[r]) + pieces(p->receive_bytes[r]);
   MPI_Request *requests = most < INT_MAX ? malloc(((size_t)most + 1) * sizeof *requests) : NULL;
@@ -210,6 +229,7 @@ tt_status tt_comm_gather_all(const tt_comm *comm, const void *send, void *receiv
   size_t bytes = count * size;
   if ((int64_t)bytes <= tt_comm_piece_bytes) {
     tt_comm_count(comm, (int64_t)bytes * (comm->size - 1));
+    tt_comm_meet(comm);
     TT_MPI(comm, MPI_Allgather(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE, comm->mpi));
     return TT_OK;
   }
@@ -246,6 +266,7 @@ tt_status tt_comm_gather_all_v(const tt_comm *comm, const void *send, void *rece
 tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t *send_counts, void **receive,
                            int64_t *receive_counts) {
   *receive = NULL;
+  tt_comm_meet(comm);
   TT_MPI(comm, MPI_Alltoall(send_counts, 1, MPI_INT64_T, receive_counts, 1, MPI_INT64_T, comm->mpi));
   tt_places_of_ranks p = tt_comm_places(comm);
   int64_t total = 0;
@@ -270,16 +291,19 @@ tt_status tt_comm_exchange(const tt_comm *comm, const void *send, const int64_t 
 }
 
 tt_status tt_comm_sum(const tt_comm *comm, uint64_t *words, int count) {
+  tt_comm_meet(comm);
   TT_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, words, count, MPI_UINT64_T, MPI_SUM, comm->mpi));
   return TT_OK;
 }
 
 tt_status tt_comm_greatest(const tt_comm *comm, double *values, int count) {
+  tt_comm_meet(comm);
   TT_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_MAX, comm->mpi));
   return TT_OK;
 }
 
 tt_status tt_comm_broadcast(const tt_comm *comm, void *data, size_t bytes, int root) {
+  tt_comm_meet(comm);
   for (int64_t at = 0; at < (int64_t)bytes; at += tt_comm_piece_bytes)
     TT_MPI(comm, MPI_Bcast((char *)data + at, piece_at((int64_t)bytes, at), MPI_BYTE, root, comm->mpi));
   return TT_OK;
@@ -305,6 +329,7 @@ bool tt_comm_is_called_off(const tt_comm *comm) {
 }
 
 tt_status tt_comm_barrier(const tt_comm *comm) {
+  tt_comm_meet(comm);
   TT_MPI(comm, MPI_Barrier(comm->mpi));
   return TT_OK;
 }

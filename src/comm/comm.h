@@ -20,7 +20,7 @@ typedef struct {
 // Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks.
 // Works without mpirun: one rank. TT_ERR_MPI.
 //
-// An MPI call that fails in any function here ends the job (tt_comm_abort; call, file and line in the
+// An MPI call that fails in any function here ends the job with TT_EXIT_MACHINE (call, file and line in the
 // message), for the ranks could not agree on anything any more. What the collective functions return is the
 // same on all ranks.
 tt_status tt_comm_start(tt_comm *comm);

@@ -186,6 +186,7 @@ void tt_reduction_progress(tt_reduction *d) {
 }
 
 void tt_reduction_finish(tt_reduction *d) {
+  if (d->begun) tt_comm_meet(d->queue[0].ranks);
   advance(d, true);
   d->begun = d->at = 0;
 }

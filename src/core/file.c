@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/position.h"
+
 void tt_file_temporary(const char *path, char *temporary, size_t size) {
   snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());
 }
@@ -23,6 +25,7 @@ static tt_status check_plain(const char *path) {
 }
 
 tt_status tt_file_target(const char *path, char *target, size_t size) {
+  TT_WRITING(path);
   struct stat s;
   char folder[PATH_MAX], led[PATH_MAX];
   if (!*path) return tt_fail(TT_ERR_IO, "the name of the file to write is empty");
@@ -41,6 +44,7 @@ tt_status tt_file_target(const char *path, char *target, size_t size) {
 }
 
 static int sync_path(const char *path, int flags) {
+  TT_SYNCING(path);
   int fd = open(path, flags);
   if (fd < 0) return -1;
   int failed = fsync(fd);
@@ -54,6 +58,7 @@ static int sync_path(const char *path, int flags) {
 
 tt_status tt_file_commit(const char *temporary, const char *path) {
   const char *step = "sync";
+  TT_WRITING(path);
   char folder[PATH_MAX];
   tt_status plain = check_plain(path);
   if (plain != TT_OK) return unlink(temporary), plain;
@@ -75,6 +80,7 @@ void tt_file_abandon(const char *temporary) {
 }
 
 tt_status tt_file_replace(const char *path, const void *data, size_t bytes) {
+  TT_WRITING(path);
   char temporary[PATH_MAX];
   tt_file_temporary(path, temporary, sizeof temporary);
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -97,6 +103,7 @@ tt_status tt_file_replace(const char *path, const void *data, size_t bytes) {
 }
 
 tt_status tt_file_read(const char *path, char **data, size_t *bytes) {
+  TT_READING(path);
   *data = NULL, *bytes = 0;
   FILE *f = fopen(path, "rb");
   if (!f) return tt_fail(TT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
@@ -126,6 +133,7 @@ bool tt_file_exists(const char *path) {
 }
 
 tt_status tt_make_directories(const char *path) {
+  TT_WRITING(path);
   char part[PATH_MAX];
   if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
     return tt_fail(TT_ERR_IO, "the path %.60s... is too long", path);

@@ -3,6 +3,7 @@
 #define TT_MODEL_PARTS_H
 
 #include "core/clock.h"
+#include "core/position.h"
 
 typedef enum {
   TT_PART_EMBEDDING, // embeddings and Gaussian kernel, forward and backward (as all of the model's parts)
@@ -29,12 +30,14 @@ typedef struct {
 
 const char *tt_part_name(tt_part part); // "pair FFN"
 
-// The time since the last call counts for the part that was running; `part` runs from here on.
+// The time since the last call counts for the part that was running; `part` runs from here on, and is
+// what the thread is at (core/position.h).
 static inline void tt_part_begin(tt_stopwatch *watch, tt_part part) {
   double now = tt_now();
   if (watch->since > 0) watch->seconds[watch->now] += now - watch->since;
   watch->since = now;
   watch->now = part;
+  tt_position_do(tt_part_name(part));
 }
 
 #endif

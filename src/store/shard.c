@@ -9,6 +9,7 @@
 
 #include "core/crc32c.h"
 #include "core/memory.h"
+#include "core/position.h"
 #include "store/reader.h"
 
 void tt_store_path(const tt_store *store, uint32_t shard, char path[PATH_MAX]) {
@@ -18,6 +19,7 @@ void tt_store_path(const tt_store *store, uint32_t shard, char path[PATH_MAX]) {
 }
 
 tt_status tt_read_at(int fd, const char *path, void *data, uint64_t bytes, uint64_t at) {
+  TT_READING(path);
   char *p = data;
   while (bytes) {
     ssize_t n = pread(fd, p, bytes, (off_t)at);
@@ -88,6 +90,7 @@ static tt_status read_index(const tt_store *store, const char *path, tt_open_sha
 
 // The file, open, if it is there and has the size that the manifest says; else *fd is -1.
 static tt_status open_file(const char *path, const tt_shard_entry *entry, int *fd) {
+  TT_READING(path);
   *fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   if (*fd < 0)
     return tt_fail(TT_ERR_IO, "cannot open %s: %s; %s", path, strerror(errno),

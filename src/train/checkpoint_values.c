@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/position.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as they lie in memory");
 
@@ -21,6 +22,7 @@ float *tt_checkpoint_place(const tt_checkpoint_share *share, int section, const 
 }
 
 tt_status tt_checkpoint_put_bytes(int file, const char *path, const void *data, int64_t bytes, int64_t at) {
+  TT_WRITING(path);
   const char *p = data;
   while (bytes > 0) {
     ssize_t n = pwrite(file, p, (size_t)bytes, at);
@@ -32,6 +34,7 @@ tt_status tt_checkpoint_put_bytes(int file, const char *path, const void *data, 
 }
 
 tt_status tt_checkpoint_get_bytes(int file, const char *path, void *data, int64_t bytes, int64_t at) {
+  TT_READING(path);
   char *p = data;
   while (bytes > 0) {
     ssize_t n = pread(file, p, (size_t)bytes, at);

@@ -11,6 +11,7 @@
 
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/position.h"
 
 tt_status tt_checkpoint_lay_out(const char *path, tt_checkpoint_info *info, int64_t *file_bytes) {
   int tensors = info->parameters.count * (info->has_moments ? TT_CHECKPOINT_SECTIONS : 1);
@@ -35,6 +36,7 @@ static tt_status claim(int file, const char *path, int64_t bytes) {
 }
 
 tt_status tt_checkpoint_create(const char *path, int64_t file_bytes, char *temporary, size_t size) {
+  TT_WRITING(path);
   tt_file_temporary(path, temporary, size);
   int file = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) return tt_fail(TT_ERR_IO, "cannot create %s: %s", temporary, strerror(errno));
@@ -60,6 +62,7 @@ static tt_status make_front(const char *path, tt_checkpoint_info *info, char **f
 }
 
 tt_status tt_checkpoint_put_front(const char *path, const char *temporary, tt_checkpoint_info *info) {
+  TT_WRITING(path);
   char *front;
   size_t front_bytes;
   const float *means = info->state.means;

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/position.h"
 #include "train/checkpoint_parts.h"
 
 #ifdef H5_HAVE_PARALLEL
@@ -57,8 +58,12 @@ static void find_parts(const tt_checkpoint_share *share, own_part *parts) {
   }
 }
 
+// All ranks write, and each waits for the others: it counts as waiting for them.
+#define WRITING_TOGETHER(file) TT_POSITION_(TT_WITH_RANKS, "writing through MPI-IO", file)
+
 static bool write_part(hid_t group, const tt_parameter *p, const own_part *part, const float *values,
                        hid_t transfer) {
+  WRITING_TOGETHER(NULL);
   hid_t set = H5Dopen2(group, p->name, H5P_DEFAULT), space = set >= 0 ? H5Dget_space(set) : -1;
   hsize_t count = part->count ? (hsize_t)part->count : 1;
   hid_t memory = H5Screate_simple(1, &count, NULL);
@@ -104,6 +109,7 @@ bool tt_collective_write_works(void) {
 
 static void open_write_close(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
                              const own_part *parts, double *write_seconds, double *sync_seconds) {
+  WRITING_TOGETHER(path);
   double begun = tt_now();
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_mpio(access, ranks->mpi, MPI_INFO_NULL);

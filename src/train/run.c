@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/position.h"
 #include "core/progress.h"
 #include "train/failures.h"
 #include "train/run_state.h"
@@ -12,17 +13,23 @@
 static tt_status run_all(tt_run_state *r) {
   char checkpoint[PATH_MAX];
   TT_TRY(tt_comm_agree(r->comm, tt_config_print(r->config, &r->config_text)));
+  tt_position_phase("start: choosing the checkpoint", 0);
   TT_TRY(tt_run_choose_start(r, checkpoint));
+  tt_position_phase("start: opening the store", 0);
   TT_TRY(tt_run_open_data(r));
+  tt_position_phase("start: the model", 0);
   TT_TRY(tt_trainer_plan(&r->trainer, r->comm, r->config));
   if (tt_run_leader(r)) tt_run_print_plan(r); // before memory is taken: it says how much
   if (r->request->dry_run && !*checkpoint && !r->request->init_from) return tt_run_check_failures(r);
   TT_TRY(tt_trainer_init(&r->trainer, r->comm, r->config)); // takes a while when the model is large
+  tt_position_phase("start: loading", 0);
   TT_TRY(tt_run_load(r, checkpoint));
   TT_TRY(tt_run_check_failures(r));
   if (r->request->dry_run) return TT_OK;
+  tt_position_phase("start: the run's folder", r->trainer.state.step);
   TT_TRY(tt_run_begin(r, checkpoint));
   tt_failures_watch(r->request->folder, r->comm->rank, &r->trainer.state.step);
+  tt_position_phase("start: baseline", r->trainer.state.step);
   TT_TRY(tt_trainer_baseline(&r->trainer, r->valid, &r->baseline));
   if (tt_run_leader(r) && *checkpoint) printf("resuming   from %s\n", checkpoint);
   if (tt_run_leader(r)) fflush(stdout);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "core/position.h"
 #include "core/progress.h"
 #include "train/records.h"
 
@@ -29,6 +30,7 @@ tt_status tt_run_checkpoints_progress(tt_run_checkpoints *c, bool wait) {
   const tt_trainer *t = c->trainer;
   bool ready = false;
   if (!tt_saver_pending(c->saver)) return TT_OK;
+  if (wait) tt_position_phase("waiting for a save", t->state.step);
   TT_TRY(tt_saver_poll(c->saver, wait, &ready));
   if (!ready) return TT_OK;
   // a step that has a checkpoint must be in the log, whatever happens next
@@ -44,6 +46,7 @@ tt_status tt_run_checkpoints_progress(tt_run_checkpoints *c, bool wait) {
 tt_status tt_run_checkpoints_save(tt_run_checkpoints *c) {
   const tt_trainer *t = c->trainer;
   char path[PATH_MAX];
+  tt_position_phase("saving", t->state.step);
   TT_TRY(tt_run_checkpoints_progress(c, true));
   TT_TRY(tt_comm_agree(t->comm, tt_checkpoint_path(c->folder, t->state.step, path, sizeof path)));
   TT_TRY(tt_saver_begin(c->saver, path, &t->state));

@@ -2,12 +2,14 @@
 #include <math.h>
 
 #include "core/clock.h"
+#include "core/position.h"
 #include "train/records.h"
 #include "train/replicas.h"
 #include "train/run_state.h"
 #include "train/skipped.h"
 
 static tt_status validate(tt_run_state *r) {
+  tt_position_phase("validation", r->trainer.state.step);
   TT_TRY(tt_trainer_evaluate(&r->trainer, r->valid, &r->last));
   tt_status status = TT_OK;
   if (tt_run_leader(r))
@@ -34,6 +36,7 @@ static bool due(int64_t step, int64_t every, int64_t last) {
 
 static tt_status check_replicas(const tt_run_state *r) {
   const tt_trainer *t = &r->trainer;
+  tt_position_phase("comparing the replicas", t->state.step);
   return tt_replicas_check(&t->mesh, t->parameters, t->weights, t->state.step);
 }
 
@@ -48,6 +51,7 @@ static tt_status one_step(tt_run_state *r) {
   const tt_train_config *k = &r->config->train;
   const tt_global_batch *batch;
   tt_update update;
+  tt_position_phase("update", r->trainer.state.step + 1);
   TT_TRY(next_batch(r, &batch));
   if (batch->skipped) TT_TRY(tt_comm_agree(r->comm, tt_skipped_note(&r->trainer, r->store, batch, r->log)));
   TT_TRY(tt_trainer_update(&r->trainer, batch, &update));

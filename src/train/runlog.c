@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/position.h"
 
 struct tt_runlog {
   int file;
@@ -73,6 +74,7 @@ tt_status tt_runlog_append(tt_runlog *log, json_t *record) {
     json_decref(record);
     return tt_fail(TT_ERR_ARGUMENT, "a record for %s is no JSON object with a type", log->path);
   }
+  TT_WRITING(log->path);
   size_t length = 0;
   char *line = line_of(record, &length);
   json_decref(record);
@@ -89,6 +91,7 @@ tt_status tt_runlog_append(tt_runlog *log, json_t *record) {
 }
 
 tt_status tt_runlog_sync(tt_runlog *log) {
+  TT_SYNCING(log->path);
   if (fdatasync(log->file) == 0) return TT_OK;
   return tt_fail(TT_ERR_IO, "cannot sync %s: %s", log->path, strerror(errno));
 }

@@ -7,8 +7,15 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/position.h"
+
+static int sync_file(int file, const char *path) {
+  TT_SYNCING(path);
+  return fsync(file);
+}
 
 static tt_status write_share(tt_writer_thread *w) {
+  TT_WRITING(w->path);
   int file = open(w->path, O_WRONLY | O_CLOEXEC);
   if (file < 0)
     return tt_fail(TT_ERR_IO, "cannot open %s: %s (all ranks must see the run's folder)", w->path,
@@ -16,7 +23,7 @@ static tt_status write_share(tt_writer_thread *w) {
   tt_status status =
       tt_checkpoint_put_values(&w->share, file, w->path, w->at, &w->stop, w->digests, &w->seconds);
   double begun = tt_now();
-  if (status == TT_OK && !atomic_load(&w->stop) && fsync(file) != 0)
+  if (status == TT_OK && !atomic_load(&w->stop) && sync_file(file, w->path) != 0)
     status = tt_fail(TT_ERR_IO, "cannot sync %s: %s", w->path, strerror(errno));
   if (close(file) != 0 && status == TT_OK)
     status = tt_fail(TT_ERR_IO, "cannot write %s: %s", w->path, strerror(errno));
@@ -26,9 +33,12 @@ static tt_status write_share(tt_writer_thread *w) {
 
 static void *run(void *user) {
   tt_writer_thread *w = user;
+  tt_position_thread(TT_THREAD_WRITER);
+  tt_position_do("the checkpoint");
   w->status = write_share(w);
   if (w->status != TT_OK)
     snprintf(w->message, sizeof w->message, "%s", tt_error_message()); // the thread's own
+  tt_position_do(NULL);
   atomic_store(&w->failed, w->status != TT_OK);
   atomic_store(&w->done, true);
   return NULL;
@@ -52,6 +62,7 @@ bool tt_writer_thread_has_failed(tt_writer_thread *w) {
 }
 
 tt_status tt_writer_thread_join(tt_writer_thread *w, bool stop) {
+  TT_AWAITING("its writer");
   if (stop) atomic_store(&w->stop, true);
   if (w->started) pthread_join(w->thread, NULL);
   w->started = false;
