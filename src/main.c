@@ -10,6 +10,7 @@ static const tt_command commands[] = {
     {"train", tt_cli_train, "train a model"},
     {"sweep", tt_cli_sweep, "train sizes x steps x learning rates x seeds, here or as a Slurm job array"},
     {"checkpoint", tt_cli_checkpoint, "describe, verify and import checkpoints"},
+    {"preflight", tt_cli_preflight, "check that the nodes of a job can train, and name those that cannot"},
     {"plan", tt_cli_plan, "what a configuration takes on so many GPUs, and how to lay it out on them"},
     {"bench", tt_cli_bench, "measure how fast training runs here"},
     {"log", tt_cli_log, "export the records of runs as one table"},
