@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/configuration.h"
 #include "core/exit_codes.h"
+#include "core/interrupt.h"
 #include "core/position.h"
 #include "train/identity.h"
 #include "train/run.h"
@@ -25,7 +26,11 @@ static const char help[] =
     "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
     "  --resume               goes on from RUN's newest checkpoint if there is one, else starts\n"
     "  --init-from FILE       starts from the weights of a checkpoint (moments and counters start anew)\n"
-    "  --dry-run              checks everything, prints what would run, writes nothing\n";
+    "  --dry-run              checks everything, prints what would run, writes nothing\n"
+    "\n"
+    "SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP, at any rank, end it after the update in hand with a "
+    "checkpoint and exit code 75\n"
+    "(docs/failures.md); a second one more than two seconds later ends it at once.\n";
 
 enum { OPTION_OUT = 256, OPTION_STORE, OPTION_SET, OPTION_RESUME, OPTION_INIT, OPTION_DRY, OPTION_HELP };
 
@@ -96,6 +101,7 @@ static void describe(const arguments *a, char *text, size_t size) {
 }
 
 int tt_cli_train(int argc, char **argv) {
+  tt_interrupt_install();
   tt_comm comm;
   tt_position_thread(TT_THREAD_MAIN);
   tt_position_phase("start: MPI", 0);
@@ -109,7 +115,9 @@ int tt_cli_train(int argc, char **argv) {
   status = tt_identity_check(&comm, status, request, a.help ? NULL : &config);
   int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? TT_EXIT_USAGE : TT_EXIT_ERROR;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
-  if (status == TT_OK && !a.help) code = tt_run(&comm, &config, &a.run) == TT_OK ? 0 : TT_EXIT_ERROR;
+  if (status == TT_OK && !a.help)
+    status = tt_run(&comm, &config, &a.run), code = status == TT_OK ? 0 : TT_EXIT_ERROR;
+  if (status == TT_STOPPED) tt_interrupt_settle(code = TT_EXIT_STOPPED);
   tt_config_free(&config);
   tt_comm_finish(&comm);
   return code;

@@ -128,7 +128,7 @@ static tt_status share(const tt_comm *comm, tt_status status, int *teller) {
 tt_status tt_comm_agree(const tt_comm *comm, tt_status status) {
   int teller = comm->rank;
   status = share(comm, status, &teller);
-  if (status != TT_OK && teller == comm->rank) print_error(tt_error_message());
+  if (status != TT_OK && status != TT_STOPPED && teller == comm->rank) print_error(tt_error_message());
   return status;
 }
 

@@ -30,6 +30,7 @@ void tt_comm_finish(tt_comm *comm);
 
 // Collective. All ranks get TT_OK, or the status and the message of the lowest rank that failed; that rank
 // prints it, once, to stderr ("twotrack: error: ...", with "rank r: " in the message unless it is rank 0).
+// TT_STOPPED is no failure and not printed.
 tt_status tt_comm_agree(const tt_comm *comm, tt_status status);
 
 // The same without a line on stderr: for what is no failure of the job, or not yet.

@@ -85,3 +85,7 @@ json_t *tt_record_save(const tt_save_report *r) {
                    number(r->digest), "sync_s", number(r->sync), "finish_s", number(r->finish), "waited_s",
                    number(r->waited), "total_s", number(r->total));
 }
+
+json_t *tt_record_stop(const tt_trainer *t, const char *reason) {
+  return json_pack("{s:s, s:I, s:s}", "type", "stop", "step", (json_int_t)t->state.step, "reason", reason);
+}

@@ -15,7 +15,9 @@ typedef struct {
 } tt_run_request;
 
 // Collective. Runs to config->train.steps and prints, at the end, the last validation beside its baselines.
-// Every failure has been reported (once, by one rank) when this returns it.
+// Every failure has been reported (once, by one rank) when this returns it. TT_STOPPED: it was asked to stop,
+// by a signal (core/interrupt.h, for the caller to install) or the time, what was done is saved, and rank 0
+// has said so.
 tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_request *request);
 
 #endif

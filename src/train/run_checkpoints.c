@@ -1,6 +1,7 @@
 #include "train/run_checkpoints.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "core/position.h"
@@ -15,7 +16,7 @@ tt_status tt_run_checkpoints_open(tt_run_checkpoints *c, const tt_trainer *train
                                   tt_runlog *log) {
   char checkpoints[PATH_MAX];
   snprintf(checkpoints, sizeof checkpoints, "%s/checkpoints", folder);
-  *c = (tt_run_checkpoints){.trainer = trainer, .folder = folder, .log = log};
+  *c = (tt_run_checkpoints){.trainer = trainer, .folder = folder, .log = log, .saved = trainer->state.step};
   tt_checkpoint_share share = tt_trainer_share(trainer);
   return tt_saver_create(&c->saver, trainer->comm, &share, trainer->config->train.checkpoint_writer,
                          checkpoints);
@@ -37,6 +38,9 @@ tt_status tt_run_checkpoints_progress(tt_run_checkpoints *c, bool wait) {
   TT_TRY(tt_comm_agree(t->comm, leader(t) ? tt_runlog_sync(c->log) : TT_OK));
   tt_save_report report;
   TT_TRY(tt_saver_finish(c->saver, &report));
+  c->saved = report.step;
+  c->seconds = fmax(c->seconds,
+                    report.create + report.copy + report.write + report.digest + report.sync + report.finish);
   tt_status status = TT_OK;
   if (leader(t)) status = tt_checkpoint_prune(c->folder, t->config->train.checkpoint_keep);
   if (leader(t) && status == TT_OK) status = tt_runlog_append(c->log, tt_record_save(&report));

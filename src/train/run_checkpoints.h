@@ -12,6 +12,8 @@ typedef struct {
   const char *folder; // RUN
   tt_runlog *log;     // rank 0 only
   tt_saver *saver;
+  int64_t saved;  // the newest step that needs no saving: it has a checkpoint, or is the start
+  double seconds; // of the longest save so far, without what training did meanwhile; 0: none yet
 } tt_run_checkpoints;
 
 // Collective. Takes no memory for the trainer's state yet.

@@ -75,11 +75,23 @@ static tt_status one_step(tt_run_state *r) {
                   : tt_run_checkpoints_progress(&r->checkpoints, false);
 }
 
+tt_status tt_run_find_missing_validation(tt_run_state *r) {
+  int64_t step = r->trainer.state.step;
+  bool is_due = due(step, r->config->validation.every, r->config->train.steps);
+  if (tt_run_leader(r)) r->validation_missing = step == 0 || (is_due && tt_runlog_validated(r->log) < step);
+  return tt_comm_broadcast(r->comm, &r->validation_missing, sizeof r->validation_missing, 0);
+}
+
 tt_status tt_run_loop(tt_run_state *r) {
   r->rate_since = tt_now();
   r->rate_samples = r->trainer.state.samples;
   if (r->config->train.replica_check_every > 0) TT_TRY(check_replicas(r)); // what was read and handed out
-  if (r->trainer.state.step == 0) TT_TRY(validate(r));
-  while (r->trainer.state.step < r->config->train.steps) TT_TRY(one_step(r));
+  tt_stopping_forget(&r->stopping);
+  if (r->validation_missing) TT_TRY(validate(r));
+  while (r->trainer.state.step < r->config->train.steps) {
+    TT_TRY(tt_stopping_look(&r->stopping));
+    TT_TRY(one_step(r));
+    if (r->checkpoints.seconds > 0) r->stopping.save_seconds = r->checkpoints.seconds;
+  }
   return tt_run_checkpoints_progress(&r->checkpoints, true);
 }

@@ -1,5 +1,5 @@
-// A training run in the making, shared by the files that make it: run_start.c, run_loop.c, run_print.c,
-// run.c.
+// A training run in the making, shared by the files that make it: run_start.c, run_loop.c, run_stop.c,
+// run_print.c, run.c.
 #ifndef TT_TRAIN_RUN_STATE_H
 #define TT_TRAIN_RUN_STATE_H
 
@@ -9,6 +9,7 @@
 #include "train/run_checkpoints.h"
 #include "train/runlog.h"
 #include "train/spikes.h"
+#include "train/stopping.h"
 #include "train/trainer.h"
 
 typedef struct {
@@ -25,6 +26,9 @@ typedef struct {
   int lock;       // the open run folder, rank 0 only; -1 before
   tt_run_checkpoints checkpoints;
   tt_spikes spikes; // rank 0 only
+  tt_stopping stopping;
+  int64_t first_step;      // updates that were done before this start
+  bool validation_missing; // the one that is due there: a stop has cut it short, or it is the first
   double rate_since;
   uint64_t rate_samples;
   double rate_waited; // for molecules, seconds since then
@@ -49,8 +53,16 @@ tt_status tt_run_check_failures(const tt_run_state *r);
 // The folder, the log, and room for checkpoints.
 tt_status tt_run_begin(tt_run_state *r, const char *checkpoint);
 
-// run_loop.c; collective: updates, validation, checkpoints and records until the last step.
+// run_loop.c; collective.
+
+// Whether a validation is due after the update that the run goes on from and not in its log.
+tt_status tt_run_find_missing_validation(tt_run_state *r);
+// Updates, validation, checkpoints and records until the last step.
 tt_status tt_run_loop(tt_run_state *r);
+
+// run_stop.c; collective, when the run was asked to stop: saves what is not saved yet and says so.
+// TT_STOPPED, or what went wrong.
+tt_status tt_run_stop(tt_run_state *r);
 
 // run_print.c; for rank 0.
 void tt_run_print_plan(const tt_run_state *r);

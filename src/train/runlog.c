@@ -14,6 +14,7 @@
 struct tt_runlog {
   int file;
   char path[PATH_MAX];
+  int64_t validated;
 };
 
 static tt_status path_of(const char *run, char path[PATH_MAX]) {
@@ -26,6 +27,7 @@ static tt_status open_to_append(tt_runlog **log, const char *path) {
   tt_runlog *l = calloc(1, sizeof *l);
   if (!l) return tt_fail(TT_ERR_MEMORY, "out of memory opening %s", path);
   snprintf(l->path, sizeof l->path, "%s", path);
+  l->validated = -1;
   l->file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (l->file < 0) {
     free(l);
@@ -102,6 +104,10 @@ void tt_runlog_close(tt_runlog *log) {
   free(log);
 }
 
+int64_t tt_runlog_validated(const tt_runlog *log) {
+  return log->validated;
+}
+
 json_t *tt_runlog_number(double value) {
   return isfinite(value) ? json_real(value) : json_null();
 }
@@ -153,7 +159,8 @@ tt_status tt_runlog_read(const char *path, json_t **records) {
 
 // What stays of a log that goes on after `step`.
 typedef struct {
-  int64_t step, reached; // reached: the last step record's
+  int64_t step, reached; // reached: the last step or stop record's
+  int64_t validated;     // the last valid record's that stays, or -1
   char *text;
   size_t length, capacity;
 } rest;
@@ -162,8 +169,9 @@ static tt_status keep(void *user, json_t *record, const char *line, size_t lengt
   rest *r = user;
   const json_t *step = json_object_get(record, "step");
   int64_t at = json_is_integer(step) ? json_integer_value(step) : 0;
-  if (tt_runlog_is(record, "step") && at > r->reached) r->reached = at;
+  if ((tt_runlog_is(record, "step") || tt_runlog_is(record, "stop")) && at > r->reached) r->reached = at;
   if (at > r->step) return TT_OK;
+  if (tt_runlog_is(record, "valid")) r->validated = at;
   if (r->length + length + 1 > r->capacity) {
     size_t capacity = 2 * (r->length + length + 1);
     char *larger = realloc(r->text, capacity);
@@ -185,7 +193,7 @@ tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
                    "%s is missing, and the run cannot go on without its log: put it back, or start a new run "
                    "with --init-from",
                    path);
-  rest r = {.step = step};
+  rest r = {.step = step, .validated = -1};
   tt_status status = tt_runlog_each(path, keep, &r);
   if (status == TT_OK && r.reached < step)
     status =
@@ -194,6 +202,7 @@ tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
   // also when nothing goes: what a torn line leaves behind must not stay before the next record
   if (status == TT_OK) status = tt_file_replace(path, r.text, r.length);
   if (status == TT_OK) status = open_to_append(log, path);
+  if (status == TT_OK) (*log)->validated = r.validated;
   free(r.text);
   return status;
 }

@@ -15,10 +15,13 @@ typedef struct tt_runlog tt_runlog;
 tt_status tt_runlog_create(tt_runlog **log, const char *run, json_t *header);
 
 // Opens an existing log to go on after `step`: records whose "step" is past it and a torn last line are
-// removed by rewrite and rename. TT_ERR_FORMAT when the log is not one of ours or has no step record of
-// `step` or later (a step that has a checkpoint must be logged, so that no update is missing after a crash),
-// TT_ERR_IO.
+// removed by rewrite and rename. TT_ERR_FORMAT when the log is not one of ours or has no step or stop record
+// of `step` or later (a step that has a checkpoint must be logged, so that no update is missing after a
+// crash), TT_ERR_IO.
 tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step);
+
+// The step of the last validation that the log held when it was opened to go on; -1: none.
+int64_t tt_runlog_validated(const tt_runlog *log);
 
 // Appends one record as one line, numbers with 17 significant digits, and hands it to the operating system.
 // Takes the reference to `record` (NULL, as json_pack returns for what it cannot make: TT_ERR_ARGUMENT).

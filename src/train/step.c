@@ -274,6 +274,7 @@ static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_fun
   tt_work *w = &t->work;
   tt_loss_sums sums = {0};
   for (int k = 0; k < tt_validation_batches(set); k++) {
+    TT_TRY(tt_stopping_look(t->stopping));
     const tt_global_batch *b = tt_validation_batch(set, k);
     tt_status status = begin_work(t, b);
     for (int leaf = b->first_leaf; status == TT_OK && leaf < b->first_leaf + b->own_leaves; leaf++)

@@ -11,6 +11,7 @@
 #include "train/checkpoint.h"
 #include "train/losses.h"
 #include "train/shards.h"
+#include "train/stopping.h"
 #include "train/tree.h"
 #include "train/work.h"
 
@@ -34,6 +35,7 @@ typedef struct {
   tt_batch batch, batch_all; // packed piece, and that of the whole tensor group; reused
   tt_work work;              // of the global batch in hand, reused
   tt_progress_state state;   // updates done, molecules seen, ...
+  tt_stopping *stopping;     // looked at in every validation; NULL: none is stopped
 } tt_trainer;
 
 typedef struct {
@@ -55,11 +57,11 @@ void tt_trainer_free(tt_trainer *t);
 // gradient norm is not finite.
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 
-// Collective: losses over the validation set, without dropout.
+// Collective: losses over the validation set, without dropout. TT_STOPPED, and nothing in *losses.
 tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_losses *losses);
 
 // Collective: what a model that has learnt nothing would lose there. token: the entropy of the set's elements
-// (nats); position, distance: nothing is moved.
+// (nats); position, distance: nothing is moved. TT_STOPPED.
 tt_status tt_trainer_baseline(tt_trainer *t, const tt_validation_set *set, tt_losses *baseline);
 
 // What this rank holds of the state, for tt_saver_create.
