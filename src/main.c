@@ -9,6 +9,7 @@ static const tt_command commands[] = {
     {"store", tt_cli_store, "build, merge, split, sample, describe and verify stores of molecules"},
     {"train", tt_cli_train, "train a model"},
     {"sweep", tt_cli_sweep, "train sizes x steps x learning rates x seeds, here or as a Slurm job array"},
+    {"replay", tt_cli_replay, "run an update of a run again and look into it, layer by layer"},
     {"checkpoint", tt_cli_checkpoint, "describe, verify and import checkpoints"},
     {"preflight", tt_cli_preflight, "check that the nodes of a job can train, and name those that cannot"},
     {"plan", tt_cli_plan, "what a configuration takes on so many GPUs, and how to lay it out on them"},

@@ -20,6 +20,7 @@ int tt_cli_log(int argc, char **argv);
 int tt_cli_plan(int argc, char **argv);
 int tt_cli_plot(int argc, char **argv);
 int tt_cli_preflight(int argc, char **argv);
+int tt_cli_replay(int argc, char **argv);
 int tt_cli_store(int argc, char **argv);
 int tt_cli_store_build(int argc, char **argv);
 int tt_cli_store_merge(int argc, char **argv);

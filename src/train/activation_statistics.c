@@ -1,0 +1,71 @@
+#include "train/activation_statistics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+static int64_t rows_of(const tt_batch *b, tt_probe_rows rows) {
+  switch (rows) {
+  case TT_PROBE_TOKENS:
+    return b->tokens;
+  case TT_PROBE_PAIRS:
+    return b->pairs;
+  case TT_PROBE_ATOM_PAIRS:
+    return b->atom_pairs;
+  case TT_PROBE_MASKED:
+    return b->masked;
+  case TT_PROBE_PROBABILITIES: // they are never large
+    break;
+  }
+  return 0;
+}
+
+static tt_activation *find(const tt_activation_statistics *s, const char *name) {
+  for (int k = 0; k < s->count; k++)
+    if (strcmp(s->list[k].name, name) == 0) return &s->list[k];
+  return NULL;
+}
+
+// Every rank runs a piece or more, and all pieces have the same steps: so all lists are alike.
+static void look(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
+                 const float *data) {
+  tt_activation_statistics *s = context;
+  if (gradient || rows == TT_PROBE_PROBABILITIES || s->status != TT_OK) return;
+  tt_activation *a = find(s, name);
+  if (!a) {
+    s->status = tt_reserve(&s->list, &s->room_, (size_t)s->count + 1, sizeof *s->list, "statistics");
+    if (s->status != TT_OK) return;
+    a = &s->list[s->count++];
+    *a = (tt_activation){.dim = dim};
+    snprintf(a->name, sizeof a->name, "%s", name);
+  }
+  tt_magnitude_add(&a->size, data, rows_of(&s->trainer->batch, rows) * dim);
+}
+
+void tt_activations_begin(tt_activation_statistics *s, tt_trainer *t) {
+  *s = (tt_activation_statistics){.trainer = t};
+  tt_model_set_probe(t->model, look, s);
+}
+
+tt_status tt_activations_end(tt_activation_statistics *s, tt_trainer *t) {
+  tt_model_set_probe(t->model, NULL, NULL);
+  tt_magnitude *sizes = NULL;
+  tt_status status = s->status;
+  if (status == TT_OK) status = tt_alloc(&sizes, (size_t)s->count + 1, sizeof *sizes, "statistics");
+  TT_TRY(tt_comm_agree(t->comm, status));
+  for (int k = 0; k < s->count; k++) sizes[k] = s->list[k].size;
+  status = tt_magnitude_combine(t->comm, sizes, s->count);
+  for (int k = 0; status == TT_OK && k < s->count; k++) s->list[k].size = sizes[k];
+  free(sizes);
+  return status;
+}
+
+void tt_activations_free(tt_activation_statistics *s) {
+  free(s->list);
+  *s = (tt_activation_statistics){0};
+}
+
+const tt_activation *tt_activations_find(const tt_activation_statistics *s, const char *name) {
+  return find(s, name);
+}
