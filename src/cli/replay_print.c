@@ -9,8 +9,8 @@ static void print_number(const tt_logged_update *logged, const char *name, doubl
   printf("\n");
 }
 
-static void print_losses(const tt_replay *r, int64_t step) {
-  const tt_logged_update *logged = tt_replay_log_at(&r->log, step);
+static void print_losses(const tt_replay *r, const tt_replay_request *q) {
+  const tt_logged_update *logged = tt_replay_log_at(&r->log, q->step);
   const tt_losses *l = &r->update.losses, *old = &logged->update.losses;
   printf("\n  %-14s %-24s %s\n", "", "here", logged->there ? "in the log" : "");
   print_number(logged, "loss", l->loss, old->loss);
@@ -23,8 +23,9 @@ static void print_losses(const tt_replay *r, int64_t step) {
   else if (tt_replay_log_same(&logged->update, &r->update))
     printf("the same bits as in the log\n");
   else
-    printf("NOT the bits of the log, which were computed by %d rank%s with '%s'\n", r->log.ranks,
-           r->log.ranks == 1 ? "" : "s", r->log.backend);
+    printf("NOT the bits of the log, which were computed by %d rank%s with '%s'%s\n", r->log.ranks,
+           r->log.ranks == 1 ? "" : "s", r->log.backend,
+           q->tensor ? "; another --tensor rounds differently" : "");
 }
 
 static void print_activation(const tt_activation *a) {
@@ -72,7 +73,7 @@ void tt_replay_print(const tt_replay *r, const tt_replay_request *q, const tt_re
   tt_replay_first_broken(r, broken, sizeof broken);
   if (!r->finite) printf("the update was not applied: its loss or gradient norm is not finite\n");
   if (*broken) printf("not finite first: %s\n", broken);
-  print_losses(r, q->step);
+  print_losses(r, q);
   print_rows(r, rows);
   print_worst(r);
 }

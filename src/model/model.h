@@ -102,7 +102,7 @@ typedef struct {
 tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
                         const tt_piece_sizes *piece, tt_piece_room *room);
 
-// For tests: called with every named activation (names as in docs/model.md) and, in tt_model_train, with
+// For tests and for `twotrack replay`: called with every named activation (names as in docs/model.md) and, in tt_model_train, with
 // gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at
 // pair_offset * heads; in a group of all its molecules the own heads, where everything else is of the own
 // molecules.
