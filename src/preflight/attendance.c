@@ -46,7 +46,7 @@ static void spoken_path(const tt_attendance *a, char *path, size_t size) {
 }
 
 // Opened and closed each time: NFS sends it to the server then.
-static tt_status renew(tt_attendance *a) {
+static tt_status write_file(tt_attendance *a) {
   long beat = a->beat++;
   a->renewed = tt_now();
   char path[PATH_MAX + 160], text[6000];
@@ -60,6 +60,13 @@ static tt_status renew(tt_attendance *a) {
   int code = errno;
   if (file >= 0 && close(file) != 0 && fine) fine = false, code = errno;
   return fine ? TT_OK : tt_fail(TT_ERR_IO, "cannot write %s: %s", path, strerror(code));
+}
+
+static tt_status renew(tt_attendance *a) {
+  pthread_mutex_lock(&a->file_mutex);
+  tt_status status = write_file(a);
+  pthread_mutex_unlock(&a->file_mutex);
+  return status;
 }
 
 tt_status tt_attendance_arrive(tt_attendance *a) {
@@ -153,16 +160,22 @@ static bool told_by_others(const tt_attendance *a) {
   return !tt_file_exists(path);
 }
 
+// The one who told clears away and ends first: mpirun kills the rest when one of them ends.
+_Noreturn static void follow(tt_attendance *a) {
+  tt_attendance_pause(a, 3);
+  end_process(a);
+}
+
 // Waiting has become pointless: one rank says why, and all end.
-static void give_up(tt_attendance *a, bool arrived) {
+static void give_up(tt_attendance *a, bool arrived, bool late) {
   char path[PATH_MAX + 160];
   if (!arrived) { // a launcher ends all when one of them ends, so the one that speaks needs its time first
     own_problems(a);
     tt_attendance_pause(a, 12);
     end_process(a);
   }
-  if (told_by_others(a)) end_process(a);
-  if (!tt_late_tell(a)) return; // another one will
+  if (told_by_others(a)) follow(a);
+  if (!tt_late_tell(a, late)) return; // another one will, or it was a false alarm
   spoken_path(a, path, sizeof path);
   tt_file_replace(path, "", 0);
   tt_attendance_pause(a, 1); // srun may leave the others alone: they shall see it
@@ -176,7 +189,9 @@ void tt_attendance_pause(tt_attendance *a, double seconds) {
   pthread_mutex_unlock(&a->mutex);
   for (double begun = tt_now(); tt_now() - begun < seconds;) {
     guard(a, a->timeout);
-    if (arrived && tt_now() - a->renewed > pace(a)) renew(a);
+    pthread_mutex_lock(&a->file_mutex);
+    if (arrived && tt_now() - a->renewed > pace(a)) write_file(a);
+    pthread_mutex_unlock(&a->file_mutex);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
   }
 }
@@ -195,13 +210,14 @@ static void *watch(void *context) {
     double at = tt_now() - a->since;
     pthread_mutex_unlock(&a->mutex);
     if (ended) break;
-    bool late = a->timeout > 0 && at > a->timeout;
-    if (arrived && a->timeout > 0 && !late && tt_now() - looked > 2 * pace(a)) {
-      if (told_by_others(a)) end_process(a);
-      late = somebody_is_quiet(a, &w);
+    if (a->timeout <= 0) continue;
+    bool late = at > a->timeout, quiet = false;
+    if (arrived && !late && tt_now() - looked > 2 * pace(a)) {
+      if (told_by_others(a)) follow(a);
+      quiet = somebody_is_quiet(a, &w);
       looked = tt_now();
     }
-    if (late) give_up(a, arrived);
+    if (late || quiet) give_up(a, arrived, late);
   }
   free(w.beats), free(w.moved);
   return NULL;
@@ -212,6 +228,7 @@ tt_status tt_attendance_start(tt_attendance *a, const tt_launcher *launcher, con
   *a = (tt_attendance){.launcher = *launcher, .timeout = timeout, .report = report};
   a->begun = a->since = tt_now();
   pthread_mutex_init(&a->mutex, NULL);
+  pthread_mutex_init(&a->file_mutex, NULL);
   snprintf(a->run, sizeof a->run, "%s", run);
   snprintf(a->folder, sizeof a->folder, "%s/.preflight-%s", run, launcher->key);
   snprintf(a->place, sizeof a->place, "the start");
@@ -240,8 +257,10 @@ void tt_attendance_at(tt_attendance *a, bool waits, const char *format, ...) {
     if (a->report->remarks[k].problem)
       length += (size_t)snprintf(a->problems + length, sizeof a->problems - length, "%s\n",
                                  a->report->remarks[k].text);
+  bool arrived = a->arrived;
   pthread_mutex_unlock(&a->mutex);
   va_end(values);
+  if (arrived) renew(a); // at once: it may be the last sign of this rank
 }
 
 void tt_attendance_end(tt_attendance *a) {

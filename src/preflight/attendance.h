@@ -22,10 +22,11 @@ typedef struct {
   double begun;   // of tt_now
   pthread_t thread;
   bool started;
-  long beat;             // of the thread: how often the file was renewed
-  double renewed;        // of tt_now
-  pthread_mutex_t mutex; // of what follows
-  bool arrived;          // the rank's file is there
+  pthread_mutex_t file_mutex; // of the file, and of these two:
+  long beat;                  // how often it was renewed
+  double renewed;             // of tt_now
+  pthread_mutex_t mutex;      // of what follows
+  bool arrived;               // the rank's file is there
   bool ended;
   char place[TT_ATTENDANCE_PLACE]; // what it is at
   bool waits;                      // ... which depends on others

@@ -112,13 +112,18 @@ static bool runs(const picture *p, int rank) {
   return rank == p->a->launcher.rank || (p->now[rank].there && p->now[rank].beat != p->before[rank].beat);
 }
 
-// Problems that they found themselves, and those of which there is no file.
+// What they found themselves.
+static void tell_problems(const picture *p, list *l) {
+  for (int r = 0; r < p->a->launcher.size; r++) add_problems(l, r, &p->now[r]);
+  tell(l);
+}
+
+// Those of which there is no file.
 static void tell_absent(const picture *p, list *l) {
   int size = p->a->launcher.size;
   char text[512], (*expected)[TT_NODE_NAME] = calloc((size_t)size, sizeof *expected);
   bool holds = expectation_holds(p->now, size);
   for (int r = 0; expected && r < size; r++) {
-    add_problems(l, r, &p->now[r]);
     if (p->now[r].there) continue;
     if (holds) tt_launcher_expected_node(r, expected[r], sizeof expected[r]);
     snprintf(text, sizeof text,
@@ -171,16 +176,23 @@ static void tell_waiting(const picture *p, list *l, bool blamed) {
             p->now[first].place);
 }
 
-static void tell_all(const picture *p, list *l) {
+static void tell_all(const picture *p, list *l, bool late) {
   bool blamed = false;
   for (int r = 0; r < p->a->launcher.size; r++) blamed |= !runs(p, r);
-  tell_absent(p, l);
+  tell_problems(p, l);
+  if (late) tell_absent(p, l); // else they may be on their way
   tell_dead(p, l);
-  blamed |= tell_slow(p, l) > 0;
+  if (late) blamed |= tell_slow(p, l) > 0;
   tell_waiting(p, l, blamed);
 }
 
-bool tt_late_tell(tt_attendance *a) {
+static bool somebody_died(const picture *p) {
+  bool dead = false;
+  for (int r = 0; r < p->a->launcher.size; r++) dead |= p->now[r].there && !runs(p, r);
+  return dead;
+}
+
+bool tt_late_tell(tt_attendance *a, bool late) {
   size_t size = (size_t)a->launcher.size;
   tt_attendance_entry *before = calloc(size, sizeof *before), *now = calloc(size, sizeof *now);
   list l = {.most = 9 * a->launcher.size, .size = a->launcher.size};
@@ -188,12 +200,14 @@ bool tt_late_tell(tt_attendance *a) {
   bool told = false;
   if (!before || !now || !l.sayings || !l.texts) {
     fprintf(stderr, "twotrack: error: preflight: out of memory\n");
+    told = true;
   } else if (!lower_one_alive(a, before)) {
     for (size_t r = 0; r < size; r++) tt_late_read(a, (int)r, &before[r]);
     tt_attendance_pause(a, between);
     for (size_t r = 0; r < size; r++) tt_late_read(a, (int)r, &now[r]);
-    tell_all(&(picture){a, before, now}, &l);
-    told = true;
+    picture p = {a, before, now};
+    told = late || somebody_died(&p);
+    if (told) tell_all(&p, &l, late);
   }
   free(before), free(now), free(l.sayings), free(l.texts);
   return told;

@@ -17,7 +17,8 @@ typedef struct {
 void tt_late_read(const tt_attendance *a, int rank, tt_attendance_entry *entry);
 
 // Says on stderr who is late, unless a rank below this one is alive, which will do so. Reads the files twice,
-// some seconds apart. True when it was said (and all others shall end too).
-bool tt_late_tell(tt_attendance *a);
+// some seconds apart. Without `late` nobody has waited for too long yet: only a rank that is dead is told of.
+// True when something was said (and all others shall end too).
+bool tt_late_tell(tt_attendance *a, bool late);
 
 #endif
