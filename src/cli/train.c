@@ -7,9 +7,9 @@
 #include "cli/configuration.h"
 #include "core/exit_codes.h"
 #include "core/interrupt.h"
-#include "core/position.h"
 #include "train/identity.h"
 #include "train/run.h"
+#include "watch/watch.h"
 
 static const char help[] =
     "usage: twotrack train CONFIG --out RUN [OPTIONS]\n"
@@ -103,8 +103,7 @@ static void describe(const arguments *a, char *text, size_t size) {
 int tt_cli_train(int argc, char **argv) {
   tt_interrupt_install();
   tt_comm comm;
-  tt_position_thread(TT_THREAD_MAIN);
-  tt_position_phase("start: MPI", 0);
+  tt_watch_begin();
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a = {0};
   tt_config config = {0};
@@ -113,6 +112,8 @@ int tt_cli_train(int argc, char **argv) {
   char request[2 * PATH_MAX + 200];
   describe(&a, request, sizeof request);
   status = tt_identity_check(&comm, status, request, a.help ? NULL : &config);
+  if (status == TT_OK && !a.help)
+    status = tt_watch_ranks(&comm, config.train.hang_limit, config.train.hang_limit_start);
   int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? TT_EXIT_USAGE : TT_EXIT_ERROR;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
   if (status == TT_OK && !a.help)
@@ -120,5 +121,6 @@ int tt_cli_train(int argc, char **argv) {
   if (status == TT_STOPPED) tt_interrupt_settle(code = TT_EXIT_STOPPED);
   tt_config_free(&config);
   tt_comm_finish(&comm);
+  tt_watch_end();
   return code;
 }

@@ -89,6 +89,8 @@ tt_status tt_config_defaults(tt_config *config) {
                 .checkpoint_every = 1000,
                 .checkpoint_keep = 10,
                 .replica_check_every = 100,
+                .hang_limit = 300,
+                .hang_limit_start = 1800,
                 .spike_window = 128,
                 .spike_z = 6},
       .optimizer = {.learning_rate = 1e-4,

@@ -32,10 +32,20 @@ tt_status tt_run_folder_check_empty(const char *folder) {
 }
 
 static bool may_differ(const char *line) {
-  static const char *const free_keys[] = {"store",           "read_ahead",        "bad_chunks",
-                                          "recompute",       "log_every",         "checkpoint_every",
-                                          "checkpoint_keep", "checkpoint_writer", "replica_check_every",
-                                          "spike_window",    "spike_z",           "tensor"};
+  static const char *const free_keys[] = {"store",
+                                          "read_ahead",
+                                          "bad_chunks",
+                                          "recompute",
+                                          "log_every",
+                                          "checkpoint_every",
+                                          "checkpoint_keep",
+                                          "checkpoint_writer",
+                                          "replica_check_every",
+                                          "hang_limit",
+                                          "hang_limit_start",
+                                          "spike_window",
+                                          "spike_z",
+                                          "tensor"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
     size_t m = strlen(free_keys[f]);

@@ -7,6 +7,7 @@
 #include "train/replicas.h"
 #include "train/run_state.h"
 #include "train/skipped.h"
+#include "watch/watch.h"
 
 static tt_status validate(tt_run_state *r) {
   tt_position_phase("validation", r->trainer.state.step);
@@ -55,6 +56,7 @@ static tt_status one_step(tt_run_state *r) {
   TT_TRY(next_batch(r, &batch));
   if (batch->skipped) TT_TRY(tt_comm_agree(r->comm, tt_skipped_note(&r->trainer, r->store, batch, r->log)));
   TT_TRY(tt_trainer_update(&r->trainer, batch, &update));
+  tt_watch_moving();
   int64_t step = r->trainer.state.step;
   if (k->replica_check_every > 0 && step % k->replica_check_every == 0) TT_TRY(check_replicas(r));
   bool save_due = due(step, k->checkpoint_every, k->steps);
