@@ -1,5 +1,7 @@
 #include "core/file.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -79,6 +81,26 @@ void tt_file_abandon(const char *temporary) {
   unlink(temporary);
 }
 
+// "NAME.tmp.123", whoever 123 was.
+static bool is_temporary_of(const char *name, const char *found) {
+  size_t n = strlen(name);
+  if (strncmp(found, name, n) != 0 || strncmp(found + n, ".tmp.", 5) != 0) return false;
+  const char *number = found + n + 5;
+  while (isdigit((unsigned char)*number)) number++;
+  return number > found + n + 5 && !*number;
+}
+
+void tt_file_tidy(const char *path) {
+  char folder[PATH_MAX], name[PATH_MAX];
+  snprintf(folder, sizeof folder, "%s", path), snprintf(name, sizeof name, "%s", path);
+  const char *last = basename(name);
+  DIR *d = opendir(dirname(folder));
+  if (!d) return;
+  for (const struct dirent *e; (e = readdir(d));)
+    if (is_temporary_of(last, e->d_name)) (void)unlinkat(dirfd(d), e->d_name, 0);
+  closedir(d);
+}
+
 tt_status tt_file_replace(const char *path, const void *data, size_t bytes) {
   TT_WRITING(path);
   char temporary[PATH_MAX];
@@ -132,6 +154,18 @@ bool tt_file_exists(const char *path) {
   return access(path, F_OK) == 0;
 }
 
+// A folder's name is in the folder above it, and is there after a power loss once that was synced. Where that
+// may not be read, nothing can be done.
+static tt_status make_directory(const char *path) {
+  char above[PATH_MAX];
+  if (mkdir(path, 0777) != 0)
+    return errno == EEXIST ? TT_OK
+                           : tt_fail(TT_ERR_IO, "cannot create the folder %s: %s", path, strerror(errno));
+  snprintf(above, sizeof above, "%s", path);
+  if (sync_path(dirname(above), O_RDONLY | O_DIRECTORY) == 0 || errno == EACCES) return TT_OK;
+  return tt_fail(TT_ERR_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
+}
+
 tt_status tt_make_directories(const char *path) {
   TT_WRITING(path);
   char part[PATH_MAX];
@@ -141,8 +175,7 @@ tt_status tt_make_directories(const char *path) {
     if (*p != '/' && *p) continue;
     char kept = *p;
     *p = 0;
-    if (mkdir(part, 0777) != 0 && errno != EEXIST)
-      return tt_fail(TT_ERR_IO, "cannot create the folder %s: %s", part, strerror(errno));
+    TT_TRY(make_directory(part));
     *p = kept;
     if (!kept) break;
   }

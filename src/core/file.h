@@ -22,6 +22,10 @@ tt_status tt_file_commit(const char *temporary, const char *path);
 
 void tt_file_abandon(const char *temporary); // removes it, if it is there
 
+// Removes what killed processes left half-written of `path` (tt_file_temporary's names), as far as it can be.
+// Only for the one job that may write it: the temporaries of a process that lives go too.
+void tt_file_tidy(const char *path);
+
 // Replaces `path` by these bytes, all or nothing. TT_ERR_IO on failure (disk full, no permission).
 tt_status tt_file_replace(const char *path, const void *data, size_t bytes);
 
@@ -30,7 +34,7 @@ tt_status tt_file_read(const char *path, char **data, size_t *bytes);
 
 bool tt_file_exists(const char *path);
 
-// Makes a directory and its parents; fine if it is there already. TT_ERR_IO.
+// Makes a directory and its parents, each synced into the one above; fine if it is there already. TT_ERR_IO.
 tt_status tt_make_directories(const char *path);
 
 #endif

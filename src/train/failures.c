@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,23 +26,30 @@ static void path_of(const char *run, char path[PATH_MAX]) {
   if (snprintf(path, PATH_MAX, "%s/failures.jsonl", run) >= PATH_MAX) path[0] = 0;
 }
 
+// Its last writer was killed in the middle: that line is lost, the next one must not be.
+static bool ends_within_a_line(int file) {
+  char last = '\n';
+  off_t size = lseek(file, 0, SEEK_END);
+  return size > 0 && pread(file, &last, 1, size - 1) == 1 && last != '\n';
+}
+
 static void note(const char *message) {
   json_t *record =
       json_pack("{s:I, s:I, s:i, s:o}", "checkpoint", (json_int_t)watched.checkpoint, "step",
                 (json_int_t)*watched.step, "rank", watched.rank, "message", tt_utf8_json(message));
   char *text = record ? json_dumps(record, JSON_COMPACT) : NULL, *line = NULL;
   json_decref(record);
-  int length = text ? asprintf(&line, "%s\n", text) : -1;
+  int file = text ? open(watched.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+  int length = file < 0 ? -1 : asprintf(&line, "%s%s\n", ends_within_a_line(file) ? "\n" : "", text);
   free(text);
-  int file = length < 0 ? -1 : open(watched.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (file >= 0) {
+  if (length >= 0) {
     off_t before = lseek(file, 0, SEEK_END);
     ssize_t written = write(file, line, (size_t)length);
     // a part of a line would spoil the next one
     if (written > 0 && written < length && before >= 0 && ftruncate(file, before) != 0) written = -1;
-    close(file);
+    free(line);
   }
-  if (length >= 0) free(line);
+  if (file >= 0) close(file);
 }
 
 void tt_failures_watch(const char *run, int rank, const int64_t *step) {

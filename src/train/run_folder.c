@@ -113,15 +113,8 @@ static tt_status drop_log_without_checkpoint(const char *path) {
   TT_TRY(tt_file_read(path, &text, &bytes));
   bool header = memchr(text, '\n', bytes) != NULL; // else it was stopped while writing the first line
   free(text);
-  json_t *records = NULL, *record;
-  if (header) TT_TRY(tt_runlog_read(path, &records));
-  size_t index;
-  json_int_t saved = 0;
-  json_array_foreach(records, index, record) {
-    const char *type = json_string_value(json_object_get(record, "type"));
-    if (strcmp(type, "save") == 0) saved = json_integer_value(json_object_get(record, "step"));
-  }
-  json_decref(records);
+  int64_t saved = 0;
+  if (header) TT_TRY(tt_runlog_saved(path, &saved));
   if (saved)
     return tt_fail(
         TT_ERR_DATA,
@@ -133,11 +126,22 @@ static tt_status drop_log_without_checkpoint(const char *path) {
   return unlink(path) == 0 ? TT_OK : tt_fail(TT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
 }
 
+tt_status tt_run_folder_tidy(const char *folder, int keep) {
+  static const char *const names[] = {"config.cfg", "run.jsonl"}; // all that is written by tt_file_replace
+  char path[PATH_MAX];
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    snprintf(path, sizeof path, "%s/%s", folder, names[k]);
+    tt_file_tidy(path);
+  }
+  return tt_checkpoint_prune(folder, keep);
+}
+
 tt_status tt_run_folder_start(const char *folder, const char *config_text, bool resume, int *lock) {
   char path[PATH_MAX];
   snprintf(path, sizeof path, "%s/checkpoints", folder);
   TT_TRY(tt_make_directories(path));
   TT_TRY(tt_run_folder_lock(folder, lock));
+  TT_TRY(tt_run_folder_tidy(folder, 0));
   snprintf(path, sizeof path, "%s/run.jsonl", folder);
   if (resume) TT_TRY(drop_log_without_checkpoint(path));
   snprintf(path, sizeof path, "%s/config.cfg", folder);

@@ -16,6 +16,11 @@ tt_status tt_run_folder_check_empty(const char *folder);
 // killed job. TT_ERR_IO when another job has it.
 tt_status tt_run_folder_lock(const char *folder, int *lock);
 
+// Removes what a killed job left half-written, and all checkpoints but the newest `keep` (0: all stay), for
+// it may have been killed before it did so. Under the lock only, and once a checkpoint of those that stay was
+// read. TT_ERR_IO.
+tt_status tt_run_folder_tidy(const char *folder, int keep);
+
 // Makes the folder, locks it and writes config.cfg. With `resume` a run may have been stopped there before
 // its first checkpoint: its log is removed. TT_ERR_DATA when that log tells of a checkpoint.
 tt_status tt_run_folder_start(const char *folder, const char *config_text, bool resume, int *lock);

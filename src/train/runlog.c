@@ -11,6 +11,8 @@
 #include "core/file.h"
 #include "core/position.h"
 
+enum { FAULT = PATH_MAX + 300 }; // room for a message
+
 struct tt_runlog {
   int file;
   char path[PATH_MAX];
@@ -112,34 +114,63 @@ json_t *tt_runlog_number(double value) {
   return isfinite(value) ? json_real(value) : json_null();
 }
 
-tt_status tt_runlog_each(const char *path, tt_runlog_take *take, void *user) {
+// As tt_runlog_take, but for a complete line that holds no record it is called too: with NULL, and what is
+// wrong.
+typedef tt_status take_line(void *user, json_t *record, const char *line, size_t length, const char *fault);
+
+static tt_status for_each_line(const char *path, take_line *take, void *user) {
   char *text;
   size_t bytes;
   TT_TRY(tt_file_read(path, &text, &bytes));
   tt_status status = TT_OK;
   int number = 0;
   for (char *line = text, *end = text + bytes; line < end && status == TT_OK; number++) {
-    char *feed = memchr(line, '\n', (size_t)(end - line));
+    char *feed = memchr(line, '\n', (size_t)(end - line)), fault[FAULT];
     if (!feed) break; // torn: its writer was stopped in the middle
     size_t length = (size_t)(feed - line);
     json_error_t error;
     json_t *record = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
     bool last = feed + 1 == end;
+    const char *what = record ? "a record must be an object with a type" : error.text;
+    snprintf(fault, sizeof fault, "%s, line %d: %s", path, number + 1, what);
     if (number == 0 && !tt_runlog_is(record, "run"))
       status = tt_fail(TT_ERR_FORMAT, "%s, line 1: this is not the first record of a run log", path);
     else if (tt_runlog_is(record, NULL))
-      status = take(user, record, line, length);
-    else if (!last && record)
-      status =
-          tt_fail(TT_ERR_FORMAT, "%s, line %d: a record must be an object with a type", path, number + 1);
+      status = take(user, record, line, length, "");
     else if (!last)
-      status = tt_fail(TT_ERR_FORMAT, "%s, line %d: %s", path, number + 1, error.text);
+      status = take(user, NULL, line, length, fault);
     json_decref(record);
     line = feed + 1;
   }
   if (status == TT_OK && number == 0) status = tt_fail(TT_ERR_FORMAT, "%s holds no complete record", path);
   free(text);
   return status;
+}
+
+typedef struct {
+  tt_runlog_take *take;
+  void *user;
+} taker;
+
+static tt_status take_record(void *user, json_t *record, const char *line, size_t length, const char *fault) {
+  const taker *t = user;
+  return record ? t->take(t->user, record, line, length) : tt_fail(TT_ERR_FORMAT, "%s", fault);
+}
+
+tt_status tt_runlog_each(const char *path, tt_runlog_take *take, void *user) {
+  return for_each_line(path, take_record, &(taker){take, user});
+}
+
+static tt_status note_save(void *user, json_t *record, const char *line, size_t length, const char *fault) {
+  int64_t *step = user;
+  (void)line, (void)length, (void)fault;
+  if (record && tt_runlog_is(record, "save")) *step = json_integer_value(json_object_get(record, "step"));
+  return TT_OK;
+}
+
+tt_status tt_runlog_saved(const char *path, int64_t *step) {
+  *step = 0;
+  return for_each_line(path, note_save, step);
 }
 
 static tt_status append_to_array(void *user, json_t *record, const char *line, size_t length) {
@@ -157,20 +188,31 @@ tt_status tt_runlog_read(const char *path, json_t **records) {
   return status;
 }
 
-// What stays of a log that goes on after `step`.
+// What stays of a log that goes on after `step`. What follows the last checkpoint was not synced, and a power
+// loss may have left anything in its place: there, and only there, lines that hold no record go too.
 typedef struct {
   int64_t step, reached; // reached: the last step or stop record's
   int64_t validated;     // the last valid record's that stays, or -1
+  char fault[FAULT];     // the first line without a record; "" for none
   char *text;
   size_t length, capacity;
 } rest;
 
-static tt_status keep(void *user, json_t *record, const char *line, size_t length) {
+static tt_status keep(void *user, json_t *record, const char *line, size_t length, const char *fault) {
   rest *r = user;
+  if (!record) {
+    if (r->reached < r->step) return tt_fail(TT_ERR_FORMAT, "%s", fault);
+    if (!*r->fault) snprintf(r->fault, sizeof r->fault, "%s", fault);
+    return TT_OK;
+  }
   const json_t *step = json_object_get(record, "step");
   int64_t at = json_is_integer(step) ? json_integer_value(step) : 0;
   if ((tt_runlog_is(record, "step") || tt_runlog_is(record, "stop")) && at > r->reached) r->reached = at;
   if (at > r->step) return TT_OK;
+  // the curve up to a checkpoint is on the disk before it: what is damaged among that was not lost with the
+  // power
+  if (*r->fault && (tt_runlog_is(record, "step") || tt_runlog_is(record, "valid")))
+    return tt_fail(TT_ERR_FORMAT, "%s", r->fault);
   if (tt_runlog_is(record, "valid")) r->validated = at;
   if (r->length + length + 1 > r->capacity) {
     size_t capacity = 2 * (r->length + length + 1);
@@ -194,7 +236,7 @@ tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
                    "with --init-from",
                    path);
   rest r = {.step = step, .validated = -1};
-  tt_status status = tt_runlog_each(path, keep, &r);
+  tt_status status = for_each_line(path, keep, &r);
   if (status == TT_OK && r.reached < step)
     status =
         tt_fail(TT_ERR_FORMAT, "%s ends at step %lld, before the checkpoint's step %lld: it is another run's",

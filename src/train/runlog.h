@@ -14,10 +14,10 @@ typedef struct tt_runlog tt_runlog;
 // the file exists already.
 tt_status tt_runlog_create(tt_runlog **log, const char *run, json_t *header);
 
-// Opens an existing log to go on after `step`: records whose "step" is past it and a torn last line are
-// removed by rewrite and rename. TT_ERR_FORMAT when the log is not one of ours or has no step or stop record
-// of `step` or later (a step that has a checkpoint must be logged, so that no update is missing after a
-// crash), TT_ERR_IO.
+// Opens an existing log to go on after `step`: records whose "step" is past it, and lines that a kill or a
+// power loss damaged after it, are removed by rewrite and rename. TT_ERR_FORMAT when the log is not one of
+// ours or has no step or stop record of `step` or later (a step that has a checkpoint must be logged, so that
+// no update is missing after a crash), TT_ERR_IO.
 tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step);
 
 // The step of the last validation that the log held when it was opened to go on; -1: none.
@@ -41,6 +41,10 @@ tt_status tt_runlog_read(const char *path, json_t **records);
 // line (without line feed), in the order of the file, until it fails. Also returns what `take` does.
 typedef tt_status tt_runlog_take(void *user, json_t *record, const char *line, size_t length);
 tt_status tt_runlog_each(const char *path, tt_runlog_take *take, void *user);
+
+// The step of the last checkpoint that a log tells of; 0: of none. Damaged lines are passed over. TT_ERR_IO,
+// TT_ERR_FORMAT (no log).
+tt_status tt_runlog_saved(const char *path, int64_t *step);
 
 // Whether it is a record of this type; of any type: NULL.
 bool tt_runlog_is(const json_t *record, const char *type);

@@ -75,6 +75,9 @@ static void other_lines_do_not_count(void **state) {
   fputs("not JSON\n\n[8]\n{\"checkpoint\":\"8\"}\n{\"checkpoint\":8,\"st", f);
   fclose(f);
   assert_int_equal(tt_failures_check(run, 8), TT_OK);
+  fail_at(8, 12, "second"); // after a line whose writer was killed: it begins a line of its own
+  assert_refused(
+      8, "2 times from its checkpoint of update 8, the last time after update 12 on rank 3: 'second'");
 }
 
 static void any_bytes_can_be_noted(void **state) {

@@ -125,7 +125,7 @@ static void broken_lines_are_named(void **state) {
   assert_non_null(strstr(tt_error_message(), "line 4"));
   assert_non_null(strstr(tt_error_message(), path));
   tt_runlog *log;
-  assert_int_equal(tt_runlog_resume(&log, run, 2), TT_ERR_FORMAT);
+  assert_int_equal(tt_runlog_resume(&log, run, 4), TT_ERR_FORMAT);
   assert_null(log);
 
   unlink(path);
@@ -136,6 +136,38 @@ static void broken_lines_are_named(void **state) {
   assert_int_equal(tt_runlog_read(path, &records), TT_ERR_FORMAT);
   unlink(path);
   assert_int_equal(tt_runlog_read(path, &records), TT_ERR_IO);
+}
+
+// A power loss leaves anything of what was not synced: all that follows the checkpoint's record, and nothing
+// before.
+static void damage_after_the_checkpoint_goes(void **state) {
+  (void)state;
+  static const char *const damage =
+      "\x01\x02\n{\"type\":\"step\",\"step\":8,\"l\n{\"type\":\"step\",\"step\":9}\n";
+  write_log(6);
+  append_text(damage);
+  tt_runlog *log;
+  json_t *records;
+  int64_t saved;
+  assert_int_equal(tt_runlog_read(path, &records), TT_ERR_FORMAT);
+  assert_int_equal(tt_runlog_saved(path, &saved), TT_OK);
+  assert_int_equal(saved, 0);
+  assert_int_equal(tt_runlog_resume(&log, run, 7), TT_ERR_FORMAT); // the lost record may have been step 7's
+  assert_non_null(strstr(tt_error_message(), "line 8"));
+  assert_int_equal(tt_runlog_resume(&log, run, 5), TT_OK);
+  tt_runlog_close(log);
+  assert_int_equal(tt_runlog_read(path, &records), TT_OK);
+  assert_int_equal(json_array_size(records), 6);
+  json_decref(records);
+
+  append_text("{\"type\":\"save\",\"step\":5}\n");
+  append_text(damage);
+  assert_int_equal(tt_runlog_saved(path, &saved), TT_OK);
+  assert_int_equal(saved, 5);
+  append_text(
+      "{\"type\":\"valid\",\"step\":5}\n"); // of the curve that was synced: this damage is of another kind
+  assert_int_equal(tt_runlog_resume(&log, run, 5), TT_ERR_FORMAT);
+  assert_null(log);
 }
 
 static void resuming_removes_later_records(void **state) {
@@ -205,6 +237,7 @@ int main(void) {
       TEST(a_log_is_never_overwritten),
       TEST(torn_last_lines_are_left_out),
       TEST(broken_lines_are_named),
+      TEST(damage_after_the_checkpoint_goes),
       TEST(resuming_removes_later_records),
       TEST(a_full_disk_leaves_whole_records),
       cmocka_unit_test(hardware_is_described),
