@@ -76,12 +76,16 @@ tt_status tt_network_reduce(tt_preflight *p) {
   double *values, n = p->comm.size, begun;
   tt_attendance_at(&p->attendance, true, "an all-reduce of 1 MB");
   TT_TRY(tt_alloc(&values, COUNT, sizeof *values, "an all-reduce"));
-  for (int k = 0; k < COUNT; k++) values[k] = (p->comm.rank + 1.0) * (k % 1000 + 1);
-  CHECK(MPI_Barrier(p->comm.mpi));
-  begun = tt_now();
-  tt_status status =
-      check(MPI_Allreduce(MPI_IN_PLACE, values, COUNT, MPI_DOUBLE, MPI_SUM, p->comm.mpi), "MPI_Allreduce");
-  p->reduce_seconds = tt_now() - begun;
+  tt_status status = TT_OK;
+  for (int time = 0; time < 2 && status == TT_OK; time++) { // the first one sets up connections
+    for (int k = 0; k < COUNT; k++) values[k] = (p->comm.rank + 1.0) * (k % 1000 + 1);
+    status = check(MPI_Barrier(p->comm.mpi), "MPI_Barrier");
+    begun = tt_now();
+    if (status == TT_OK)
+      status = check(MPI_Allreduce(MPI_IN_PLACE, values, COUNT, MPI_DOUBLE, MPI_SUM, p->comm.mpi),
+                     "MPI_Allreduce");
+    p->reduce_seconds = tt_now() - begun;
+  }
   for (int k = 0; k < COUNT && status == TT_OK; k++) {
     double right = n * (n + 1) / 2 * (k % 1000 + 1);
     if (values[k] == right) continue;
