@@ -12,11 +12,11 @@ fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
 
 finish() { [ "$failures" -eq 0 ] && echo "all passed" || { echo "$failures failed"; exit 1; }; }
 
-# ranks N COMMAND...: under mpirun, but for one, which needs none; at most two minutes (a hang is a failure)
+# ranks N COMMAND...: under mpirun, but for one, which needs none; at most two minutes, or $TT_TEST_PATIENCE seconds (a hang is a failure)
 ranks() {
   local n=$1 launcher=(); shift
   [ "$n" = 1 ] || launcher=("$mpirun" -q --oversubscribe -n "$n")
-  timeout -k 5 120 "${launcher[@]}" "$@"
+  timeout -k 5 "${TT_TEST_PATIENCE:-120}" "${launcher[@]}" "$@"
 }
 
 # train RANKS OUT [OPTIONS...]: the small test model
