@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/sweep_print.h"
+#include "core/exit_codes.h"
 #include "core/file.h"
 #include "core/memory.h"
 #include "store/store.h"
@@ -38,7 +39,8 @@ static const char help[] =
     "  --json            prints JSON\n"
     "  --help            this text\n"
     "\n"
-    "With --run it ends with 0 when all runs are done and none failed on the way, else with 1.\n";
+    "With --run it ends with 0 when all runs are done and none failed on the way, with 75 when it was\n"
+    "stopped (the runs have saved, the same command goes on), else with 1.\n";
 
 typedef struct {
   const char *path, *out, *store, *launch;
@@ -187,7 +189,7 @@ static tt_status work(state *s, int *code) {
     tt_cli_sweep_print(&said);
   *code = s->outcome.failed > 0;
   for (int i = 0; a->run && i < s->runs.count; i++)
-    if (s->statuses[i].state != TT_SWEEP_DONE) *code = 1;
+    if (s->statuses[i].state != TT_SWEEP_DONE) *code = s->outcome.stopped ? TT_EXIT_STOPPED : 1;
   return TT_OK;
 }
 

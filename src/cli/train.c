@@ -1,7 +1,9 @@
 // twotrack train: trains a model from a configuration and a store.
 #include <getopt.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
 #include "cli/configuration.h"
@@ -26,13 +28,24 @@ static const char help[] =
     "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
     "  --resume               goes on from RUN's newest checkpoint if there is one, else starts\n"
     "  --init-from FILE       starts from the weights of a checkpoint (moments and counters start anew)\n"
+    "  --end-time SECONDS     when the job will be ended, in Unix seconds: stops in time to save (default:\n"
+    "                         TWOTRACK_END_TIME, else SLURM_JOB_END_TIME in the environment)\n"
     "  --dry-run              checks everything, prints what would run, writes nothing\n"
     "\n"
     "SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP, at any rank, end it after the update in hand with a "
     "checkpoint and exit code 75\n"
     "(docs/failures.md); a second one more than two seconds later ends it at once.\n";
 
-enum { OPTION_OUT = 256, OPTION_STORE, OPTION_SET, OPTION_RESUME, OPTION_INIT, OPTION_DRY, OPTION_HELP };
+enum {
+  OPTION_OUT = 256,
+  OPTION_STORE,
+  OPTION_SET,
+  OPTION_RESUME,
+  OPTION_INIT,
+  OPTION_DRY,
+  OPTION_END,
+  OPTION_HELP
+};
 
 static const struct option options[] = {
     {"out", required_argument, NULL, OPTION_OUT},
@@ -41,6 +54,7 @@ static const struct option options[] = {
     {"resume", no_argument, NULL, OPTION_RESUME},
     {"init-from", required_argument, NULL, OPTION_INIT},
     {"dry-run", no_argument, NULL, OPTION_DRY},
+    {"end-time", required_argument, NULL, OPTION_END},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -50,6 +64,26 @@ typedef struct {
   bool help;
   tt_run_request run;
 } arguments;
+
+static tt_status read_end_time(const char *name, const char *text, double *end_time) {
+  char *end;
+  double seconds = strtod(text, &end);
+  if (end == text || *end || !isfinite(seconds) || seconds <= 0)
+    return tt_fail(TT_ERR_ARGUMENT, "train: %s must be Unix seconds, as 'date +%%s' prints them, not '%.40s'",
+                   name, text);
+  *end_time = seconds;
+  return TT_OK;
+}
+
+// The job's end, where the environment knows it: told by whoever started us, else by Slurm.
+static tt_status find_end_time(double *end_time) {
+  static const char *const names[] = {"TWOTRACK_END_TIME", "SLURM_JOB_END_TIME"};
+  for (int k = 0; k < 2; k++) {
+    const char *text = getenv(names[k]);
+    if (text && *text) return read_end_time(names[k], text, end_time);
+  }
+  return TT_OK;
+}
 
 static tt_status read_arguments(int argc, char **argv, arguments *a) {
   opterr = 0;
@@ -73,6 +107,9 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
     case OPTION_DRY:
       a->run.dry_run = true;
       break;
+    case OPTION_END:
+      TT_TRY(read_end_time("--end-time", optarg, &a->run.end_time));
+      break;
     case 'h':
     case OPTION_HELP:
       a->help = true;
@@ -89,7 +126,7 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   if (!a->run.folder && !a->run.dry_run)
     return tt_fail(TT_ERR_ARGUMENT, "train: --out RUN is missing; see 'twotrack train --help'");
   if (!a->run.folder) a->run.folder = "";
-  return TT_OK;
+  return a->run.end_time > 0 ? TT_OK : find_end_time(&a->run.end_time);
 }
 
 // What all ranks must have been asked for.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/exit_codes.h"
 #include "core/lock.h"
 #include "core/memory.h"
 #include "core/progress.h"
@@ -51,7 +52,10 @@ static void on_signal(int number) {
   last_signal = number;
 }
 
-static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+
+// What asks a run to save and end. Not SIGTERM: mpirun kills its ranks soon after one, this it passes on.
+enum { ASK_TO_STOP = SIGUSR1 };
 enum { WATCHED = sizeof watched / sizeof *watched };
 
 static void watch(struct sigaction before[WATCHED]) {
@@ -97,7 +101,7 @@ static tt_status split_launcher(sweep *s) {
 // In the child: never returns. Only calls that are safe after a fork.
 static void become(char *const *arguments, int output, pid_t parent) {
   setpgid(0, 0); // so that a terminal's Ctrl-C reaches it once, from us
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  prctl(PR_SET_PDEATHSIG, ASK_TO_STOP);
   if (getppid() != parent) _exit(127);
   for (int i = 0; i < WATCHED; i++) signal(watched[i], SIG_DFL);
   int nothing = open("/dev/null", O_RDONLY);
@@ -178,6 +182,7 @@ static tt_status finish(sweep *s, const job *j, int code) {
   const tt_sweep_run *r = &s->runs->list[j->run];
   tt_sweep_status *now = &s->statuses[j->run];
   char how[80];
+  bool stopped_by_itself = WIFEXITED(code) && WEXITSTATUS(code) == TT_EXIT_STOPPED;
   s->running--;
   TT_TRY(tt_sweep_status_read(now, s->runs, r, s->how->digest));
   tt_progress_clear();
@@ -186,10 +191,12 @@ static tt_status finish(sweep *s, const job *j, int code) {
     fprintf(stderr, "done     %s: loss %.4f +- %.4f, %.0f s\n", r->name, now->loss, now->loss_se,
             tt_now() - j->begun);
     s->outcome->done++;
-  } else if (s->outcome->stopped)
+  } else if (s->outcome->stopped || stopped_by_itself) {
+    s->outcome->stopped =
+        true; // what ends one run, a time limit or a signal to the job, ends the others as well
     fprintf(stderr, "stopped  %s at update %lld of %lld\n", r->name, (long long)now->step,
             (long long)r->config.train.steps);
-  else {
+  } else {
     if (WIFSIGNALED(code))
       snprintf(how, sizeof how, "ended by signal %d", WTERMSIG(code));
     else if (WEXITSTATUS(code))
@@ -279,7 +286,7 @@ static tt_status loop(sweep *s) {
       s->outcome->stopped = true;
       tt_progress_clear();
       fprintf(stderr, "signal %d: %s\n", (int)last_signal, passed ? "killing the runs" : "ending the runs");
-      pass_on(s, passed ? SIGKILL : SIGTERM);
+      pass_on(s, passed ? SIGKILL : ASK_TO_STOP);
       passed = signals;
     }
     TT_TRY(fill(s));
@@ -294,7 +301,7 @@ static tt_status loop(sweep *s) {
 
 // After an error of ours.
 static void abandon(sweep *s) {
-  pass_on(s, SIGTERM);
+  pass_on(s, ASK_TO_STOP);
   for (int k = 0; k < s->how->jobs; k++)
     if (s->jobs[k].pid)
       while (waitpid(s->jobs[k].pid, NULL, 0) < 0 && errno == EINTR) continue;

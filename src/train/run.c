@@ -52,8 +52,11 @@ static tt_status run_all(tt_run_state *r) {
 }
 
 tt_status tt_run(const tt_comm *comm, const tt_config *config, const tt_run_request *request) {
-  tt_run_state r = {
-      .comm = comm, .config = config, .request = request, .lock = -1, .stopping = {.comm = comm}};
+  tt_run_state r = {.comm = comm,
+                    .config = config,
+                    .request = request,
+                    .lock = -1,
+                    .stopping = {.comm = comm, .end_time = request->end_time}};
   tt_status status = run_all(&r);
   if (status == TT_STOPPED) status = tt_run_stop(&r);
   tt_failures_end_watch();

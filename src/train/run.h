@@ -12,6 +12,7 @@ typedef struct {
   const char *init_from; // checkpoint whose weights to start from, or NULL
   bool resume;           // go on from the newest checkpoint if there is one, else start
   bool dry_run;          // check everything, print what would run, write nothing
+  double end_time;       // of the job, Unix seconds: stop in time before; 0: none. Rank 0's counts
 } tt_run_request;
 
 // Collective. Runs to config->train.steps and prints, at the end, the last validation beside its baselines.

@@ -9,6 +9,9 @@
 #include "train/skipped.h"
 #include "watch/watch.h"
 
+// How long a save takes before one was measured: weights and two moments, at the pace of a busy file system.
+enum { BYTES_EACH = 12, GUESSED_BYTES_PER_S = 100000000 };
+
 static tt_status validate(tt_run_state *r) {
   tt_position_phase("validation", r->trainer.state.step);
   TT_TRY(tt_trainer_evaluate(&r->trainer, r->valid, &r->last));
@@ -88,6 +91,7 @@ tt_status tt_run_loop(tt_run_state *r) {
   r->rate_since = tt_now();
   r->rate_samples = r->trainer.state.samples;
   if (r->config->train.replica_check_every > 0) TT_TRY(check_replicas(r)); // what was read and handed out
+  r->stopping.save_seconds = (double)r->trainer.parameters->whole * BYTES_EACH / GUESSED_BYTES_PER_S;
   tt_stopping_forget(&r->stopping);
   if (r->validation_missing) TT_TRY(validate(r));
   while (r->trainer.state.step < r->config->train.steps) {

@@ -10,11 +10,25 @@
 #include "train/records.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
+#include "train/starts.h"
 
 static tt_status start_folder(tt_run_state *r) {
   const char *folder = r->request->folder;
   TT_TRY(tt_run_folder_start(folder, r->config_text, r->request->resume, &r->lock));
+  if (!r->noted) TT_TRY(tt_starts_note(folder, 0, r->comm->size));
   return tt_runlog_create(&r->log, folder, tt_record_run(&r->trainer, r->config_text, r->store));
+}
+
+// Refuses what a batch system would go on starting for ever. A start is noted before all that may keep it
+// from its first update; a first one by hand, which has no folder yet, when that is made.
+static tt_status check_starts(tt_run_state *r, int64_t step) {
+  const char *folder = r->request->folder;
+  TT_TRY(tt_starts_check(folder, step));
+  if (r->request->dry_run || (!tt_starts_automatic() && !tt_file_exists(folder))) return TT_OK;
+  TT_TRY(tt_make_directories(folder));
+  TT_TRY(tt_run_folder_lock(folder, &r->lock));
+  r->noted = true;
+  return tt_starts_note(folder, step, r->comm->size);
 }
 
 tt_status tt_run_choose_start(tt_run_state *r, char checkpoint[PATH_MAX]) {
@@ -29,6 +43,7 @@ tt_status tt_run_choose_start(tt_run_state *r, char checkpoint[PATH_MAX]) {
       // locked before a broken checkpoint may be renamed
       if (!r->request->dry_run && tt_file_exists(folder)) status = tt_run_folder_lock(folder, &r->lock);
       if (status == TT_OK) status = tt_checkpoint_newest(folder, INT64_MAX, &step, checkpoint, PATH_MAX);
+      if (status == TT_OK && step < r->config->train.steps) status = check_starts(r, step > 0 ? step : 0);
     } else
       status = tt_run_folder_check_empty(folder);
   }

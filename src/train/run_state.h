@@ -24,6 +24,7 @@ typedef struct {
   char *config_text;
   tt_runlog *log; // rank 0 only
   int lock;       // the open run folder, rank 0 only; -1 before
+  bool noted;     // in starts.jsonl; rank 0 only
   tt_run_checkpoints checkpoints;
   tt_spikes spikes; // rank 0 only
   tt_stopping stopping;

@@ -11,7 +11,7 @@ enum { TT_STOPPING_RECENT = 16 };
 typedef struct {
   const tt_comm *comm;
   double end_time;     // of the job, Unix seconds; 0: none. Rank 0's counts
-  double save_seconds; // the longest save so far; before the first, an estimate
+  double save_seconds; // the longest save so far; before the first, a guess
   double recent[TT_STOPPING_RECENT];
   int next;        // in recent: seconds between two looks, which are an update or a validation batch apart
   double last;     // when it was looked last, tt_now(); 0: not yet

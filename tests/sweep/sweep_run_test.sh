@@ -47,9 +47,12 @@ sweeping=$!
 until_some_steps
 kill -TERM $sweeping
 wait $sweeping
-[ $? = 1 ] && grep -q '^Stopped; the same command goes on' log && grep -q 'signal 15: ending the runs' log || fail "stopped: $(cat log)"
+[ $? = 75 ] && grep -q '^Stopped; the same command goes on' log && grep -q 'signal 15: ending the runs' log || fail "stopped: $(cat log)"
 states | grep -q running && fail 'a run goes on after its sweep was stopped'
+grep -q '"type":"stop".*SIGUSR1' runs/*/run.jsonl || fail "no run was asked to save: $(cat log runs/logs/*)"
 reached=$(logged)
+TWOTRACK_END_TIME=1 expect 75 '^Stopped; the same command goes on' "$twotrack" sweep sweep.cfg --run # no time is left, which is no failure
+[ "$(grep -c '^started' log)" = 1 ] && ! grep -qi failed log || fail "without time: $(cat log)"
 "$twotrack" sweep sweep.cfg --run --jobs 2 > log 2>&1 &
 sweeping=$!
 until_some_steps $((reached + 1))
