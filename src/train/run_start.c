@@ -93,8 +93,7 @@ tt_status tt_run_begin(tt_run_state *r, const char *checkpoint) {
   if (!*checkpoint) {
     if (tt_run_leader(r)) status = start_folder(r);
   } else {
-    if (tt_run_leader(r))
-      status = tt_run_folder_tidy(r->request->folder, r->config->train.checkpoint_keep);
+    if (tt_run_leader(r)) status = tt_run_folder_tidy(r->request->folder, r->config->train.checkpoint_keep);
     if (tt_run_leader(r) && status == TT_OK)
       status = tt_runlog_resume(&r->log, r->request->folder, r->trainer.state.step);
     if (tt_run_leader(r) && status == TT_OK && r->trainer.state.step < r->config->train.steps)
