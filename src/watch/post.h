@@ -15,6 +15,7 @@ typedef enum {
   TT_POST_BEAT,  // where a rank is; answered by
   TT_POST_PULSE, // nothing but a sign of life
   TT_POST_LEFT,  // a rank is done
+  TT_POST_CLAIM, // a rank on its own is about to say that the job hangs; those after it leave it to that one
   TT_POST_END,   // the job hangs and ends
 } tt_post_kind;
 

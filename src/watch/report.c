@@ -57,7 +57,7 @@ static void put_thread(buffer *b, const tt_beat_thread *t) {
 
 // A rank's place without times, by which ranks are put together.
 static void put_place(buffer *b, const tt_beat *beat) {
-  put(b, "%s", *beat->phase ? beat->phase : "start");
+  put(b, "%s", beat->phase);
   if (beat->step) put(b, " %lld", (long long)beat->step);
   put(b, ", exchange %llu: ", (unsigned long long)beat->meetings);
   for (int k = 0; k < TT_THREADS; k++) {
@@ -74,7 +74,7 @@ static void describe(const tt_watched_rank *r, char *text, size_t room) {
     put(&b, "done");
   else if (!r->heard)
     put(&b, "never heard of");
-  else
+  else if (*r->beat.phase) // else it has never said
     put_place(&b, &r->beat);
 }
 
@@ -111,7 +111,7 @@ static void put_places(buffer *b, const tt_watched_rank *ranks, const tt_node_na
     if (!ranks[r].heard)
       put(b, ": %s\n", first);
     else if (gone)
-      put(b, ": no sign of life for %.0f s; last seen in %s\n", ranks[r].silence, first);
+      put(b, ": no sign of life for %.0f s%s%s\n", ranks[r].silence, *first ? "; last seen in " : "", first);
     else if (longest - shortest < 1.5)
       put(b, ": %s; for %.0f s\n", first, longest);
     else

@@ -30,6 +30,8 @@ static struct {
   tt_observer observer;
   double clock, seen; // the watchdog's time, and the system's when it was last looked at
   int wake;           // an eventfd: there is something new for the thread
+  bool warned;        // of ranks that are not heard
+  bool claimed;       // a rank before this one reports
   atomic_bool moving, stop;
   pthread_t thread;
   bool running;
@@ -96,6 +98,24 @@ _Noreturn static void end_because(tt_hang hang, tt_thread thread, const char *ke
   end_all(tt_watch_report(watch.ranks, watch.nodes, watch.size, &finding));
 }
 
+// ---- listening
+
+static void receive_all(void) {
+  int from;
+  tt_post_kind kind;
+  tt_beat beat;
+  while (tt_post_receive(watch.post, &from, &kind, &beat)) {
+    tt_watched_rank *r = &watch.ranks[from];
+    if (kind == TT_POST_END) _exit(TT_EXIT_MACHINE);
+    if (kind == TT_POST_CLAIM && from < watch.rank) watch.claimed = true;
+    r->heard = true, r->silence = 0;
+    if (kind == TT_POST_LEFT) r->left = true;
+    if (kind != TT_POST_BEAT) continue;
+    r->beat = beat;
+    tt_post_send(watch.post, from, TT_POST_PULSE, NULL);
+  }
+}
+
 // ---- deciding
 
 static void decide(double limit, const char *key) {
@@ -108,10 +128,27 @@ static bool is_silent(int rank, double limit) {
   return rank < 0 || watch.ranks[rank].silence > patience_for(limit).quiet;
 }
 
-// A rank that hears none of those who decide, and stands still.
+// Whether another rank says it. Of those that claim to at one time it is the first.
+static bool is_claimed(void) {
+  for (int r = 0; r < watch.size; r++)
+    if (r != watch.rank) tt_post_send(watch.post, r, TT_POST_CLAIM, NULL);
+  for (int k = 0; k < 30 && !watch.claimed; k++) {
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    receive_all();
+  }
+  return watch.claimed;
+}
+
+// A rank that hears none of those who decide, and stands still. One after the other, so that one can say it
+// for all of them.
 static void decide_alone(double limit, const char *key) {
   tt_watched_rank *own = &watch.ranks[watch.rank];
-  if (tt_beat_still(&own->beat) < 0.9 * limit) return;
+  double turn = 0.08 * watch.rank / watch.size;
+  if (tt_beat_still(&own->beat) < (0.88 + turn) * limit) return;
+  if (is_claimed()) {
+    sleep(3); // for its report; its word to end comes sooner
+    _exit(TT_EXIT_MACHINE);
+  }
   memset(watch.late, 0, (size_t)watch.size * sizeof *watch.late);
   watch.late[0] = true;
   if (watch.deputy > 0) watch.late[watch.deputy] = true;
@@ -134,21 +171,24 @@ static void judge(void) {
     decide_alone(limit, key);
 }
 
-// ---- listening and telling
+// ---- telling
 
-static void receive_all(void) {
-  int from;
-  tt_post_kind kind;
-  tt_beat beat;
-  while (tt_post_receive(watch.post, &from, &kind, &beat)) {
-    tt_watched_rank *r = &watch.ranks[from];
-    if (kind == TT_POST_END) _exit(TT_EXIT_MACHINE);
-    r->heard = true, r->silence = 0;
-    if (kind == TT_POST_LEFT) r->left = true;
-    if (kind != TT_POST_BEAT) continue;
-    r->beat = beat;
-    tt_post_send(watch.post, from, TT_POST_PULSE, NULL);
-  }
+// Once, when all should have been heard long ago.
+static void warn_of_unheard(void) {
+  double patience = 10 + 10 * watch.period;
+  if (watch.rank != 0 || watch.warned || watch.clock < patience) return;
+  watch.warned = true;
+  int unheard = 0, first = 0;
+  for (int r = watch.size - 1; r >= 0; r--)
+    if (!watch.ranks[r].heard && !watch.ranks[r].left) unheard++, first = r;
+  if (!unheard) return;
+  char line[256];
+  snprintf(line, sizeof line,
+           "twotrack: warning: no UDP from %d of %d ranks (first: rank %d, node %s): if the job hangs it "
+           "ends, but "
+           "who is late will not be known\n",
+           unheard, watch.size, first, watch.nodes[first].text);
+  print(line);
 }
 
 static bool decides(int rank) {
@@ -162,10 +202,12 @@ static void tell(tt_post_kind kind) {
     if (r != watch.rank && decides(r)) tt_post_send(watch.post, r, kind, &own->beat);
 }
 
-// Time during which this process was held still itself does not count: the others had no chance to be heard.
+// Time during which this process was held still itself hardly counts: the others had no chance to be heard.
 static void tick(void) {
-  double now = tt_now(), passed = now - watch.seen;
-  if (passed > 2 * watch.period) passed = 2 * watch.period;
+  const char *key;
+  double limit = limit_now(&key), now = tt_now(), passed = now - watch.seen;
+  double most = limit > 0 ? patience_for(limit).quiet : watch.period;
+  if (passed > most) passed = most;
   watch.seen = now;
   watch.clock += passed;
   for (int r = 0; r < watch.size; r++) {
@@ -191,6 +233,7 @@ static void *run(void *user) {
     tick();
     tell(TT_POST_BEAT);
     judge();
+    warn_of_unheard();
   }
   tell(TT_POST_LEFT), tell(TT_POST_LEFT); // one may be lost
   return user;

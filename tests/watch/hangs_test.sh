@@ -27,11 +27,10 @@ process() {
   done
 }
 
-# ended NAME PATTERN: it hung, and was found to, in this way
+# ended NAME PATTERN: it hung, and was found to, in this way; $work/NAME.since: when that began
 ended() {
-  local since=$EPOCHREALTIME
   wait "$job"
-  local code=$?
+  local code=$? now=$EPOCHREALTIME
   [ "$code" = 71 ] || fail "$1: code $code: $(tail -5 "$work/$1.err")"
   [ "$(grep -c 'twotrack: error' "$work/$1.err")" = 1 ] || fail "$1: not one message: $(cat "$work/$1.err")"
   grep -Eq "twotrack: error: the job hangs \\(train.hang_limit = $limit s\\): $2" "$work/$1.err" || fail "$1: no '$2' in: $(cat "$work/$1.err")"
@@ -39,24 +38,24 @@ ended() {
   sleep 0.2
   pgrep -f -- "--out $work/$1( |$)" > /dev/null && fail "$1: processes are left"
   [ ! -e "$work/$1/failures.jsonl" ] || fail "$1: noted as a failure of the program"
-  printf '%-24s ended %.1f s after %s\n' "$1" "$(echo "$EPOCHREALTIME $since" | awk '{print $1 - $2 - 0.2}')" "${3:-the fault}"
+  awk -v name="$1" -v limit="$limit" -v now="$now" '{printf "%-12s %4.1f s from the fault to the end, limit %g s\n", name, now - $1, limit}' "$work/$1.since"
 }
 
 # stalled NAME RANKS "FAULT" PATTERN [OPTIONS...]
 stalled() {
   local name=$1 n=$2 pattern=$4
-  export TT_TEST_STALL=$3; shift 4
+  export TT_TEST_STALL=$3 TT_TEST_MARK=$work/$1.since; shift 4
   start "$name" "$n" "$@"
-  unset TT_TEST_STALL
-  updates "$name" 3
-  ended "$name" "$pattern" 'its third update'
+  unset TT_TEST_STALL TT_TEST_MARK
+  ended "$name" "$pattern"
 }
 
-# stopped NAME RANKS RANK PATTERN
+# stopped NAME RANKS "RANK..." PATTERN
 stopped() {
   start "$1" "$2"
   updates "$1" 3
-  kill -STOP "$(process "$1" "$3")" || fail "$1: no process of rank $3"
+  for rank in $3; do kill -STOP "$(process "$1" "$rank")" || fail "$1: no process of rank $rank"; done
+  echo "$EPOCHREALTIME" > "$work/$1.since"
   ended "$1" "$4"
 }
 
@@ -67,6 +66,7 @@ stalled write 2 'write 1 3' 'rank 1 \(.*\): its writer does not get on for [0-9]
 stalled skip 4 'skip 2 3' 'rank 2 \(.*\): not in the exchange that most ranks are in'
 stalled alone 1 'read 0 3' 'rank 0 \(.*\): its reader does not get on'
 if [ -n "${TT_TEST_LONG:-}" ]; then
+  stopped stopped-0-1 4 '0 1' 'ranks 0, 1 \(.*\): no sign of life for [0-9]+ s'
   stopped stopped-3 4 3 'rank 3 \(.*\): no sign of life for [0-9]+ s'
   stalled read-0 2 'read 0 3' 'rank 0 \(.*\): its reader does not get on for [0-9]+ s: a chunk, reading .*shard-0000[0-9].h5'
   stalled sync 2 'sync 1 3' 'rank 1 \(.*\): its writer does not get on for [0-9]+ s: the checkpoint, syncing .*checkpoints/step-' --set train.checkpoint_every=2
@@ -74,6 +74,18 @@ if [ -n "${TT_TEST_LONG:-}" ]; then
   stalled loop 2 'loop 1 3' 'rank 1 \(.*\): its main thread does not get on for [0-9]+ s: '
   stalled skip-2 2 'skip 1 3' 'ranks wait for each other in different exchanges'
   stalled collective 2 'read 1 3' 'rank 1 \(.*\): its reader' --set train.checkpoint_writer=collective --set train.checkpoint_every=2
+fi
+
+if [ -n "${TT_TEST_LONG:-}" ]; then # a rank that is not heard, but trains: longer than the limit, and nothing happens
+  for step in 0 3; do
+    export TT_TEST_STALL="mute 1 $step"
+    start "mute-$step" 2
+    unset TT_TEST_STALL
+    sleep 30
+    kill -0 "$job" 2> /dev/null || fail "mute: $(tail -5 "$work/mute-$step.err")"
+    kill "$job"; wait "$job"
+    grep -q 'error: the job hangs' "$work/mute-$step.err" && fail "mute: $(cat "$work/mute-$step.err")"
+  done
 fi
 
 # a rank that never comes: MPI's start itself waits for it
@@ -88,6 +100,6 @@ TT_TEST_STALL='slow 1 1' TT_TEST_SECONDS=1.5 ranks 2 "$stall" train "${settings[
   --set train.max_pairs=600 > "$work/slow.out" 2> "$work/slow.err" || fail "slow: $(tail -5 "$work/slow.err")"
 
 # after a hang the run goes on
-"$twotrack" train "${settings[@]}" --out "$work/write" --set train.checkpoint_every=2 --set train.hang_limit=0 --resume --dry-run > "$work/log" 2>&1 ||
-  fail "resumed: $(tail -3 "$work/log")"
+"$twotrack" train "${settings[@]}" --out "$work/write" --set train.checkpoint_every=2 --set train.hang_limit=0 --resume --dry-run > "$work/resumed" 2>&1 ||
+  fail "resumed: $(tail -3 "$work/resumed")"
 finish
