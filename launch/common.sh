@@ -40,19 +40,49 @@ if ((EUID == 0)); then
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 
-# ranks N COMMAND...: runs the command under mpirun. -q: when a rank fails, its own message is shown and not also a
-# page of Open MPI's.
-ranks() {
-  local number=$1 options=(-q) cores code=0
-  shift
+# launcher N: sets the words that start N ranks. -q: when a rank fails, its own message is shown and not also a page
+# of Open MPI's.
+launcher() {
+  local number=$1 cores
+  launcher=(mpirun -q -n "$number")
   cores=$(lscpu -p=Core,Socket 2>/dev/null | sed '/^#/d' | sort -u | wc -l) || cores=0
   # fewer cores than ranks (cores that this process may use, or physical ones, by which Open MPI counts)
-  if (($(nproc) < number || cores < number)); then options+=(--oversubscribe); fi
+  if (($(nproc) < number || cores < number)); then launcher+=(--oversubscribe); fi
   if [[ -t 2 ]]; then # the ranks see only a pipe
     export TWOTRACK_PROGRESS=line
     COLUMNS=$(stty size <&2 | cut -d' ' -f2) || COLUMNS=80
     export COLUMNS
   fi
-  mpirun "${options[@]}" -n "$number" "$@" || code=$?
+}
+
+# ranks N COMMAND...: runs the command under mpirun.
+ranks() {
+  local code=0
+  launcher "$1"
+  shift
+  "${launcher[@]}" "$@" || code=$?
+  ((code == 0)) || fail "'$(basename "$1") ${*:2}' ended with code $code"
+}
+
+# ranks_that_save N COMMAND...: the same for training, which can be stopped. Ctrl-C would make mpirun kill its ranks
+# within seconds, so it is for us alone (setsid); SIGUSR1 mpirun passes on, and they save.
+ranks_that_save() {
+  local code=0 child last
+  launcher "$1"
+  shift
+  trap 'kill -USR1 "${child:-}" 2>/dev/null' INT TERM HUP
+  setsid "${launcher[@]}" "$@" &
+  child=$!
+  while :; do
+    code=0
+    wait "$child" || code=$? # a signal cuts it short
+    kill -0 "$child" 2>/dev/null || break
+  done
+  # cut short by a signal, and over before the question: this is its own code
+  last=0
+  wait "$child" 2>/dev/null || last=$?
+  ((last == 127)) || code=$last
+  trap - INT TERM HUP
+  ((code != 75)) || { printf '%s: stopped; the same command goes on\n' "$script" >&2; exit 75; }
   ((code == 0)) || fail "'$(basename "$1") ${*:2}' ended with code $code"
 }
