@@ -137,6 +137,12 @@ static void describe(const arguments *a, char *text, size_t size) {
            r->init_from ? r->init_from : "", r->dry_run ? "yes" : "no");
 }
 
+// Of a run that has begun.
+static int exit_code(tt_status status) {
+  if (status == TT_ERR_MACHINE || status == TT_ERR_MPI) return TT_EXIT_MACHINE;
+  return status == TT_OK ? 0 : TT_EXIT_ERROR;
+}
+
 int tt_cli_train(int argc, char **argv) {
   tt_interrupt_install();
   tt_comm comm;
@@ -153,8 +159,7 @@ int tt_cli_train(int argc, char **argv) {
     status = tt_watch_ranks(&comm, config.train.hang_limit, config.train.hang_limit_start);
   int code = status == TT_OK ? 0 : status == TT_ERR_ARGUMENT ? TT_EXIT_USAGE : TT_EXIT_ERROR;
   if (status == TT_OK && a.help && comm.rank == 0) fputs(help, stdout);
-  if (status == TT_OK && !a.help)
-    status = tt_run(&comm, &config, &a.run), code = status == TT_OK ? 0 : TT_EXIT_ERROR;
+  if (status == TT_OK && !a.help) status = tt_run(&comm, &config, &a.run), code = exit_code(status);
   if (status == TT_STOPPED) tt_interrupt_settle(code = TT_EXIT_STOPPED);
   tt_config_free(&config);
   tt_comm_finish(&comm);

@@ -70,6 +70,7 @@ typedef struct {
   int64_t replica_check_every; // steps between comparisons of the ranks' copies of the parameters (0: never)
   double hang_limit;           // seconds without progress that end the job (300; 0: none)
   double hang_limit_start;     // the same until the first update is done (1800)
+  int64_t silent_check_every;  // steps between leaves that are run twice and compared (0: never)
   int spike_window;            // updates that a loss is compared with to find spikes (128)
   double spike_z; // standard deviations above their mean from which it is one (6; 0: none is looked for)
 } tt_train_config;

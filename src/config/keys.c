@@ -71,6 +71,8 @@ const tt_config_key tt_config_keys[] = {
      .help = "steps between comparisons of the ranks' parameters; 0: never"},
     {AT(train, hang_limit), REAL(0, 1e6), .help = "seconds without progress that end the job; 0: none"},
     {AT(train, hang_limit_start), REAL(0, 1e6), .help = "the same until the first update is done"},
+    {AT(train, silent_check_every), INT64(0, STEPS),
+     .help = "steps between leaves that are run twice and compared; 0: never"},
     {AT(train, spike_window), INT(8, 1 << 20), .help = "updates that a loss is compared with to find spikes"},
     {AT(train, spike_z), REAL(0, 1e6),
      .help = "standard deviations above their mean from which it is a spike; 0: none is looked for"},

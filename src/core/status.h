@@ -14,6 +14,7 @@ typedef enum {
   TT_ERR_MPI,         // an MPI call failed or the ranks disagree
   TT_ERR_NUMERIC,     // a loss or gradient that is not finite
   TT_ERR_UNSUPPORTED, // not in this build
+  TT_ERR_MACHINE,     // a processor or memory that computes something else now and then
   TT_STOPPED,         // no failure: the job was asked to stop, and all ranks know (train/stopping.h)
 } tt_status;
 

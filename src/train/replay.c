@@ -96,6 +96,7 @@ static tt_status set_up(state *s, const tt_replay *r, const char *text) {
                    (long long)q->step, (long long)c->train.steps);
   if (q->tensor) TT_TRY(set_tensor(c, name, q->tensor));
   c->data.bad_chunks = TT_BAD_STOP; // only what the run left out is left out
+  c->train.silent_check_every = 0;  // it looks at the same places
   if (!q->store) return TT_OK;
   free(c->data.store);
   c->data.store = strdup(q->store);

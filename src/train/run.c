@@ -44,7 +44,7 @@ static tt_status run_all(tt_run_state *r) {
   if (tt_run_leader(r)) fflush(stdout);
   bool done = r->trainer.state.step >= r->config->train.steps && !r->validation_missing;
   tt_status status = done ? tt_trainer_evaluate(&r->trainer, r->valid, &r->last) : tt_run_loop(r);
-  if (status == TT_ERR_NUMERIC) // as next_batch
+  if (status == TT_ERR_NUMERIC || status == TT_ERR_MACHINE) // as next_batch
     (void)tt_run_checkpoints_progress(&r->checkpoints, true);
   TT_TRY(status);
   if (tt_run_leader(r)) tt_run_print_summary(r);

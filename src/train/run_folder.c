@@ -43,6 +43,7 @@ static bool may_differ(const char *line) {
                                           "replica_check_every",
                                           "hang_limit",
                                           "hang_limit_start",
+                                          "silent_check_every",
                                           "spike_window",
                                           "spike_z",
                                           "tensor"};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/error.h"
 #include "core/memory.h"
 #include "core/philox.h"
 #include "model/flops.h"
@@ -137,8 +138,27 @@ static tt_status train_piece(tt_trainer *t, tt_work *w, void *context) {
                         (uint64_t)t->state.step, &c->scale, c->gradient, &losses);
 }
 
+static bool silent_check_due(const tt_trainer *t) {
+  int64_t every = t->config->train.silent_check_every;
+  return every > 0 && (t->state.step + 1) % every == 0;
+}
+
+// The rank's first leaf, twice. What the second run makes is what counts.
+static tt_status run_twice(tt_trainer *t, const tt_global_batch *b, int leaf, tt_work *w, training *c) {
+  const tt_batch *all = w->leaf.ranks == 1 ? &t->batch : &t->batch_all;
+  tt_silent_begin(&t->silent, false, t->model, &t->batch, all, w);
+  TT_TRY(run_leaf(t, b, leaf, w, train_piece, c));
+  TT_TRY(tt_silent_keep(&t->silent, c->gradient));
+  t->ops->zero(c->gradient, t->parameters->total);
+  w->owned = 0;
+  tt_silent_begin(&t->silent, true, t->model, &t->batch, all, w);
+  TT_TRY(run_leaf(t, b, leaf, w, train_piece, c));
+  return tt_silent_compare(&t->silent, c->gradient, t->state.step + 1, leaf);
+}
+
 static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w) {
   const tt_train_config *k = &t->config->train;
+  tt_error silent = {TT_OK, ""};
   training c = {{b->masked ? k->token_loss_weight / (double)b->masked : 0, k->position_loss_weight / b->count,
                  k->distance_loss_weight / b->count},
                 NULL,
@@ -146,13 +166,21 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w)
   for (int leaf = b->first_leaf; leaf < b->first_leaf + b->own_leaves; leaf++) {
     enter(t, TT_PART_GRADIENTS);
     c.gradient = tt_tree_leaf(&t->tree);
-    c.last = leaf + 1 == b->first_leaf + b->own_leaves;
+    bool last = leaf + 1 == b->first_leaf + b->own_leaves;
     enter(t, TT_PART_OTHER);
-    TT_TRY(run_leaf(t, b, leaf, w, train_piece, &c));
+    if (leaf == b->first_leaf && silent_check_due(t)) {
+      c.last = false; // what is looked at is sent when it is known to be good
+      tt_status status = run_twice(t, b, leaf, w, &c);
+      if (status != TT_OK && status != TT_ERR_MACHINE) return status;
+      tt_error_keep(&silent, status);
+    } else {
+      c.last = last;
+      TT_TRY(run_leaf(t, b, leaf, w, train_piece, &c));
+    }
     enter(t, TT_PART_GRADIENTS);
-    if (!c.last) tt_tree_push(&t->tree); // that of the last leaf is closed bucket by bucket
+    if (!last) tt_tree_push(&t->tree); // that of the last leaf is closed bucket by bucket
   }
-  return TT_OK;
+  return tt_error_again(&silent); // not before: the others of a tensor group run the same leaves
 }
 
 static void own_squares(const tt_trainer *t, double *to) {

@@ -102,6 +102,7 @@ void tt_trainer_free(tt_trainer *t) {
   tt_batch_free(&t->batch);
   tt_batch_free(&t->batch_all);
   tt_work_free(&t->work);
+  tt_silent_free(&t->silent);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
   void *all[] = {t->weights, t->blocks, t->next_block, t->squares, t->moment1, t->moment2, t->decayed};

@@ -11,6 +11,7 @@
 #include "train/checkpoint.h"
 #include "train/losses.h"
 #include "train/shards.h"
+#include "train/silent_check.h"
 #include "train/stopping.h"
 #include "train/tree.h"
 #include "train/work.h"
@@ -34,6 +35,7 @@ typedef struct {
   int next_layer;            // whose buckets are to go to their owners next; the last layer first
   tt_batch batch, batch_all; // packed piece, and that of the whole tensor group; reused
   tt_work work;              // of the global batch in hand, reused
+  tt_silent_check silent;    // of the last leaf that was run twice
   tt_progress_state state;   // updates done, molecules seen, ...
   tt_stopping *stopping;     // looked at in every validation; NULL: none is stopped
 } tt_trainer;
@@ -53,8 +55,9 @@ double tt_trainer_bytes(const tt_trainer *t);
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config);
 void tt_trainer_free(tt_trainer *t);
 
-// Collective: one update on a global batch. TT_ERR_NUMERIC, before any weight changes, when a loss or the
-// gradient norm is not finite.
+// Collective: one update on a global batch. TT_ERR_MACHINE, before any weight changes, when a leaf that is
+// run twice (train.silent_check_every) is not the same twice. TT_ERR_NUMERIC, before any weight changes, when
+// a loss or the gradient norm is not finite.
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 
 // Collective: losses over the validation set, without dropout. TT_STOPPED, and nothing in *losses.
