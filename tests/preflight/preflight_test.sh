@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Each kind of bad node is named within seconds, with exit code 1, and nothing is left behind.
 source "$(dirname "$0")/../train/common.sh"
-breaker=$4 driver=$(dirname "$5")
+broken=$4 driver=$(dirname "$5")
 "$make_store" "$work/store" 5000 200 12 || exit 1
 cp -r "$work/store" "$work/copy"
 "$make_store" "$work/other" 5001 200 12 || exit 1
@@ -22,6 +22,7 @@ nodes() {
 
 check="$twotrack preflight --store $work/store" # all of a command but --out RUN
 good() { echo "$check --out $run"; }
+bad() { echo "-x TT_BREAK=$1 $broken preflight --store $work/store --out $run"; }
 
 # names PATTERN...: it failed, these lines were printed, and these alone of its kind
 names() {
@@ -42,15 +43,15 @@ begin stopped-before # rank 0 itself, before it could do anything
 echo 'kill -STOP $$; exec "$@"' > "$work/stopped.sh"
 nodes "bash $work/stopped.sh $(good)" "$(good) --timeout 5" &
 begin stopped-init
-nodes "$(good)" "-x LD_PRELOAD=$breaker -x TT_BREAK=init $(good)" &
+nodes "$(good)" "$(bad init)" &
 begin stopped-later
-nodes "$(good)" "-x LD_PRELOAD=$breaker -x TT_BREAK=started $(good)" &
+nodes "$(good)" "$(bad started)" &
 begin stopped-first # those that all others look at
-nodes "-x LD_PRELOAD=$breaker -x TT_BREAK=started $(good)" "$(good)" &
+nodes "$(bad started)" "$(good)" &
 begin stalled
-nodes "$(good) --timeout 5" "-x LD_PRELOAD=$breaker -x TT_BREAK=read $(good) --timeout 5" &
+nodes "$(good) --timeout 5" "$(bad read) --timeout 5" &
 begin stalled-and-missing # both are told
-nodes "$check-none --out $run --timeout 5" "-x LD_PRELOAD=$breaker -x TT_BREAK=read $(good) --timeout 5" &
+nodes "$check-none --out $run --timeout 5" "$(bad read) --timeout 5" &
 
 # ---- meanwhile: nodes that can say themselves what is wrong
 begin well
@@ -109,18 +110,18 @@ nodes "$(good)" "$(good)"
 exec 8<&-
 names 'all 2 nodes \(ranks 0-3\): run folder: another job is writing to'
 begin no-locks
-nodes "-x LD_PRELOAD=$breaker -x TT_BREAK=flock $(good)" "-x LD_PRELOAD=$breaker -x TT_BREAK=flock $(good)"
+nodes "$(bad flock)" "$(bad flock)"
 passes
 grep -q 'note: preflight: all 2 nodes (ranks 0-3): .*no file locks.*HDF5_USE_FILE_LOCKING=FALSE' "$out" || fail "$name: $(cat "$out")"
 begin clock
-nodes "$(good)" "-x LD_PRELOAD=$breaker -x TT_BREAK=clock $(good)"
+nodes "$(good)" "$(bad clock)"
 passes
 grep -Eq 'note: preflight: node n2 \(rank 2\): its clock is 3(600|599).[0-9] s ahead' "$out" || fail "$name: $(cat "$out")"
 begin sum
-nodes "$(good)" "-x LD_PRELOAD=$breaker -x TT_BREAK=sum $(good)"
+nodes "$(good)" "$(bad sum)"
 names 'node n2 \(ranks 2-3\): an all-reduce of known values gave 11 in place of 10'
 begin message
-nodes "-x LD_PRELOAD=$breaker -x TT_BREAK=message $(good)" "$(good)"
+nodes "$(bad message)" "$(good)"
 names 'node n1 \(rank 0\): a message of 4 MB from rank 2 did not arrive'
 
 # ---- GPUs

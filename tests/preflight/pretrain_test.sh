@@ -10,12 +10,12 @@ export OMPI_MCA_plm_rsh_agent=$here/../preflight/agent.sh
 # the two share /dev/shm, where Open MPI names files by host name and rank
 export OMPI_MCA_btl=self,tcp OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=rsh
 printf 'm1 slots=2 # the first\n\nm2 slots=2\n' > "$work/hosts"
-steps=(--set train.steps=60 --set train.checkpoint_every=4)
+steps=(--set train.steps=60 --set train.checkpoint_every=2) # saving is what takes long
 
 # pretrain NAME [OPTIONS...]: into $work/NAME, its words to $work/NAME.log
 pretrain() {
   local name=$1; shift
-  timeout -k 5 170 "$pretrain" --hosts "$work/hosts" --ranks 4 --bind none --wait 1 --timeout 20 \
+  timeout -k 5 300 "$pretrain" --hosts "$work/hosts" --ranks 4 --bind none --wait 1 --timeout 20 \
     "$here/small.cfg" --store "$work/store" --out "$work/$name" "$@" -- "${steps[@]}" > "$work/$name.log" 2>&1
 }
 saved() { ls "$work/$1"/checkpoints/*.h5 2> /dev/null | wc -l; }
@@ -50,14 +50,14 @@ same_curve "$work/whole" "$work/lost" 60
 pretrain asked &
 job=$!
 until_saved asked 1
-kill -TERM "$(pgrep -P $job -f "$pretrain" | head -1)" || fail "nobody to ask"
+kill -TERM "$(pgrep -f "^/bin/bash $pretrain .*--out $work/asked" | head -1)" || fail "nobody to ask: $(pgrep -af "$work/asked")"
 wait $job
 code=$?
 [ $code = 75 ] && [ "$(count asked 'stopped; the same command goes on')" = 1 ] || fail "asked: code $code: $(tail -5 "$work/asked.log")"
 pgrep -f "twotrack train.*--out $work/asked" > /dev/null && fail "asked: ranks are left"
 last=$(ls "$work"/asked/checkpoints/*.h5 | sed 's/.*-0*//; s/\.h5//' | tail -1)
 logged=$(grep -c '"type":"step"' "$work/asked/run.jsonl")
-[ "$last" = "$logged" ] && [ "$last" -lt 60 ] || fail "asked: $logged updates, saved $last"
+[ "$last" = "$logged" ] && [ "$last" -lt 60 ] || fail "asked: $logged updates, saved $last: $(tail -5 "$work/asked.log")"
 pretrain asked || fail "asked, again: $(tail -5 "$work/asked.log")"
 same_curve "$work/whole" "$work/asked" 60
 
