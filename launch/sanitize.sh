@@ -6,7 +6,7 @@
 told=$top/build-asan/told
 
 # The tests that have threads of the program: readers, writers of checkpoints, whole runs.
-threads=('sanitizer sees race' loader 'loader with 4 ranks' 'assemble with 4 ranks' checkpoint 'checkpoint layouts' 'update with 2 ranks'
+threads=('sanitizer sees race' position loader 'loader with 4 ranks' 'assemble with 4 ranks' checkpoint 'checkpoint layouts' 'update with 2 ranks'
   layouts resume 'damaged store' stopping)
 
 sanitize() {

@@ -11,14 +11,14 @@ settings=("$here/../train/small.cfg" --store "$work/store" --set train.steps=100
 # start NAME RANKS [OPTIONS...]: in the background, $job
 start() {
   local name=$1 n=$2; shift 2
-  timeout -k 5 120 "$mpirun" -q --oversubscribe -n "$n" "$stall" train "${settings[@]}" --out "$work/$name" "$@" > "$work/$name.out" 2> "$work/$name.err" &
+  timeout -k 5 "${TT_TEST_PATIENCE:-200}" "$mpirun" -q --oversubscribe -n "$n" "$stall" train "${settings[@]}" --out "$work/$name" "$@" > "$work/$name.out" 2> "$work/$name.err" &
   job=$!
 }
 
 steps() { grep -c '"type":"step"' "$work/$1/run.jsonl" 2> /dev/null || true; }
 
 # updates NAME N: waits until N are done
-updates() { for _ in $(seq 600); do [ "$(steps "$1")" -ge "$2" ] 2> /dev/null && return; sleep 0.05; done; fail "$1: no update $2: $(tail -3 "$work/$1.err")"; }
+updates() { for _ in $(seq 2000); do [ "$(steps "$1")" -ge "$2" ] 2> /dev/null && return; sleep 0.05; done; fail "$1: no update $2: $(tail -3 "$work/$1.err")"; }
 
 # process NAME RANK
 process() {
