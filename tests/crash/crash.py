@@ -54,7 +54,7 @@ class Bench:
         begun = time.monotonic()
         job = self.start(ranks, arguments, settings)
         try:
-            out = job.communicate(timeout=120)[0]
+            out = job.communicate(timeout=float(os.environ.get("TT_TEST_PATIENCE", "120")))[0]
         except subprocess.TimeoutExpired:
             os.killpg(job.pid, signal.SIGKILL)
             out = job.communicate()[0] + "\n(did not end within two minutes)"

@@ -15,7 +15,7 @@ begin() { name=$1 run=$work/$1/run out=$work/$1/out; mkdir -p "$work/$1"; }
 nodes() {
   local first second
   read -ra first <<< "$1"; read -ra second <<< "$2"
-  timeout -k 5 90 "$mpirun" -q --oversubscribe -n 2 -x SLURMD_NODENAME=n1 "${first[@]}" : \
+  timeout -k 5 "${TT_TEST_PATIENCE:-90}" "$mpirun" -q --oversubscribe -n 2 -x SLURMD_NODENAME=n1 "${first[@]}" : \
     -n 2 -x SLURMD_NODENAME=n2 "${second[@]}" > "$out" 2>&1
   echo $? > "$out.code"
 }

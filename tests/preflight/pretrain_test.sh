@@ -15,7 +15,7 @@ steps=(--set train.steps=60 --set train.checkpoint_every=2) # saving is what tak
 # pretrain NAME [OPTIONS...]: into $work/NAME, its words to $work/NAME.log
 pretrain() {
   local name=$1; shift
-  timeout -k 5 300 "$pretrain" --hosts "$work/hosts" --ranks 4 --bind none --wait 1 --timeout 20 \
+  timeout -k 5 "${TT_TEST_PATIENCE:-300}" "$pretrain" --hosts "$work/hosts" --ranks 4 --bind none --wait 1 --timeout 20 \
     "$here/small.cfg" --store "$work/store" --out "$work/$name" "$@" -- "${steps[@]}" > "$work/$name.log" 2>&1
 }
 saved() { ls "$work/$1"/checkpoints/*.h5 2> /dev/null | wc -l; }

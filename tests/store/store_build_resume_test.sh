@@ -34,7 +34,7 @@ start() {
   local ranks=$1 out=$2 launcher=()
   shift 2
   [ "$ranks" = 1 ] || launcher=("$mpirun" -q --oversubscribe -n "$ranks")
-  setsid timeout -k 5 120 "${slowly[@]}" "${launcher[@]}" "$twotrack" store build --out "$out" "${inputs[@]}" "${options[@]}" "$@" >"$(basename "$out").log" 2>&1 &
+  setsid timeout -k 5 "${TT_TEST_PATIENCE:-120}" "${slowly[@]}" "${launcher[@]}" "$twotrack" store build --out "$out" "${inputs[@]}" "${options[@]}" "$@" >"$(basename "$out").log" 2>&1 &
   session=$!
 }
 build() { # the same, to its end
@@ -251,7 +251,7 @@ limits=()
 for limit in "${limits[@]}"; do
   read -r kib what ranks <<<"$limit"
   out=full-$kib-$what-$ranks
-  timeout -k 5 120 "$mpirun" -q --oversubscribe -n "$ranks" bash -c "ulimit -f $kib; exec \"\$@\"" - "$twotrack" store build \
+  timeout -k 5 "${TT_TEST_PATIENCE:-120}" "$mpirun" -q --oversubscribe -n "$ranks" bash -c "ulimit -f $kib; exec \"\$@\"" - "$twotrack" store build \
     --out "$out" "${inputs[@]}" "${options[@]}" --spill 0.001 >"$out.log" 2>&1 && fail "a limit of $kib KiB was not met"
   grep -q "cannot write $out/.*$what-.*run the same command again to go on" "$out.log" || fail "a full disk: $(cat "$out.log")"
   [ "$what" = shard ] && [ "$ranks" = 1 ] && { [ -e "$out/building/found.json" ] || fail 'the first pass was lost'; }

@@ -36,7 +36,7 @@ def check(what, good, detail=""):
 
 
 def run(*arguments):
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=float(os.environ.get("TT_TEST_PATIENCE", "120")))
 
 
 def do_import(path, *options):

@@ -6,7 +6,7 @@ program=$1 mpirun=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export OMPI_MCA_btl=self,tcp # whose memory is no file
-ranks() { timeout -k 5 60 "$mpirun" -q --oversubscribe -n 4 "$@"; }
+ranks() { timeout -k 5 "${TT_TEST_PATIENCE:-60}" "$mpirun" -q --oversubscribe -n 4 "$@"; }
 ranks "$program" make "$work/x.h5" > "$work/log" 2>&1 || { echo "FAIL: make: $(cat "$work/log")"; exit 1; }
 ranks bash -c "ulimit -f 20; exec '$program' fill '$work/x.h5'" > "$work/log" 2>&1
 code=$?

@@ -6,7 +6,7 @@ cfg=$here/small.cfg
 common=(train "$cfg" --store "$work/store") # what both ranks are given
 
 # two FIRST SECOND: rank 0 and rank 1 with these programs, the rest of the line a shell word each
-two() { timeout -k 5 60 "$mpirun" -q --oversubscribe -n 1 $1 : -n 1 $2 > "$work/stdout" 2> "$work/stderr"; }
+two() { timeout -k 5 "${TT_TEST_PATIENCE:-60}" "$mpirun" -q --oversubscribe -n 1 $1 : -n 1 $2 > "$work/stdout" 2> "$work/stderr"; }
 
 # differ NAME PATTERN FIRST SECOND: refused, nobody waits, nothing is written
 differ() {
@@ -83,7 +83,7 @@ for writer in direct collective; do
 done
 
 # ---- a fault in one rank while training (inject.c) ----
-inject() { TT_TEST_FAULT=$1 timeout -k 5 60 "$mpirun" -q --oversubscribe -n "$2" "$(dirname "$make_store")/inject" "${common[@]}" \
+inject() { TT_TEST_FAULT=$1 timeout -k 5 "${TT_TEST_PATIENCE:-60}" "$mpirun" -q --oversubscribe -n "$2" "$(dirname "$make_store")/inject" "${common[@]}" \
   --out "$out" --set train.replica_check_every=3 "${@:3}" > "$work/stdout" 2> "$work/stderr"; }
 
 # injected NAME PATTERN STEP RANK: it failed with this message, noted so, and what there was before it is whole
@@ -108,7 +108,7 @@ injected abort "rank 1: a fault for a test" 6 1
 # ---- a rank that dies ----
 for rank in 0 1; do
   out=$work/dies-$rank
-  timeout -k 5 100 "$mpirun" --oversubscribe -n 2 "$twotrack" "${common[@]}" --out "$out" --set train.steps=2000 > "$work/log" 2>&1 &
+  timeout -k 5 "${TT_TEST_PATIENCE:-100}" "$mpirun" --oversubscribe -n 2 "$twotrack" "${common[@]}" --out "$out" --set train.steps=2000 > "$work/log" 2>&1 &
   job=$!
   for _ in $(seq 600); do ls "$out"/checkpoints/*.h5 > /dev/null 2>&1 && break; sleep 0.1; done
   victim=
@@ -124,7 +124,7 @@ for rank in 0 1; do
   pgrep -f -- "$twotrack train .*--out $out" > /dev/null && fail "rank $rank died: others are left"
   [ ! -e "$out/failures.jsonl" ] || fail "rank $rank died: noted as a failure of the program: $(cat "$out/failures.jsonl")"
   last=$(ls "$out"/checkpoints/*.h5 | tail -1)
-  timeout -k 5 60 "$twotrack" checkpoint verify "$last" > "$work/log" 2>&1 || fail "rank $rank died: $(cat "$work/log")"
+  timeout -k 5 "${TT_TEST_PATIENCE:-60}" "$twotrack" checkpoint verify "$last" > "$work/log" 2>&1 || fail "rank $rank died: $(cat "$work/log")"
   train 2 "$out" --resume --dry-run --set train.steps=2000 > "$work/log" 2>&1 || fail "after rank $rank died: $(tail -3 "$work/log")"
 done
 finish

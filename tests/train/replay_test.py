@@ -34,7 +34,7 @@ def path(name):
 
 def call(ranks, *arguments):
     launcher = [mpirun, "-q", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
-    return subprocess.run([*launcher, twotrack, *arguments], capture_output=True, text=True, timeout=240)
+    return subprocess.run([*launcher, twotrack, *arguments], capture_output=True, text=True, timeout=float(os.environ.get("TT_TEST_PATIENCE", "240")))
 
 
 def train(ranks, run, *settings, options=(), good=True):

@@ -26,7 +26,7 @@ same_curve "$work/tensor" "$work/tensor-every" 8
 faulty() {
   local n=$1 fault=$2 out=$3 launcher=(); shift 3
   [ "$n" = 1 ] || launcher=("$mpirun" -q --oversubscribe -n "$n")
-  TT_TEST_FAULT=$fault timeout -k 5 120 "${launcher[@]}" "$(dirname "$make_store")/inject_compute" train "$here/small.cfg" \
+  TT_TEST_FAULT=$fault timeout -k 5 "${TT_TEST_PATIENCE:-120}" "${launcher[@]}" "$(dirname "$make_store")/inject_compute" train "$here/small.cfg" \
     --store "$work/store" --out "$out" "${settings[@]}" "$@" > "$work/stdout" 2> "$work/stderr"
 }
 

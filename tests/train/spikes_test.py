@@ -23,7 +23,7 @@ SETTINGS = ("train.batch_size=8", "train.micro_batches=4", f"train.steps={STEPS}
 def train(twotrack, launcher, store, run, *settings, resume=False):
     sets = [a for s in SETTINGS + (f"train.spike_window={WINDOW}", f"train.spike_z={Z}") + settings for a in ("--set", s)]
     done = subprocess.run([*launcher, twotrack, "train", os.path.join(HERE, "small.cfg"), "--store", store, "--out", run, *sets,
-                           *(["--resume"] if resume else [])], capture_output=True, text=True, timeout=240)
+                           *(["--resume"] if resume else [])], capture_output=True, text=True, timeout=float(os.environ.get("TT_TEST_PATIENCE", "240")))
     assert done.returncode == 0, done.stderr[-1500:]
     return done.stderr
 

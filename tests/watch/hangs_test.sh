@@ -89,7 +89,7 @@ if [ -n "${TT_TEST_LONG:-}" ]; then # a rank that is not heard, but trains: long
 fi
 
 # a rank that never comes: MPI's start itself waits for it
-TWOTRACK_MPI_LIMIT=4 timeout -k 5 60 "$mpirun" -q --oversubscribe -n 1 "$twotrack" train "${settings[@]}" --out "$work/never" : -n 1 sleep 50 \
+TWOTRACK_MPI_LIMIT=4 timeout -k 5 "${TT_TEST_PATIENCE:-60}" "$mpirun" -q --oversubscribe -n 1 "$twotrack" train "${settings[@]}" --out "$work/never" : -n 1 sleep 50 \
   > "$work/never.out" 2> "$work/never.err"
 code=$?
 [ "$code" = 71 ] && grep -q 'error: rank 0 (node .*) waits in the start of MPI for' "$work/never.err" || fail "never: code $code: $(cat "$work/never.err")"
