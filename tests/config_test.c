@@ -309,6 +309,9 @@ static void relations_are_checked(void **state) {
   refused("train = { micro_batches = 12; };", "^:1: train.micro_batches = 12 must be a power of two: ");
   refused("train = { batch_size = 32; };",
           "^:1: train.batch_size = 32 must be at least train.micro_batches = 64 (default): ");
+  refused("train = { skip_batches = \"12, 7-5\"; };",
+          "^:1: train.skip_batches = \"12, 7-5\" is no list of batches: write numbers from 0 on");
+  refused("train = { skip_batches = [1, 2]; };", "^:1: train.skip_batches must be a string, not an array");
   refused("data = { lanes = 3; };",
           "^:1: train.batch_size = 1024 (default) must be a multiple of data.lanes = 3: ");
   refused(
@@ -385,13 +388,16 @@ static void round_trip(tt_config c) {
   assert_string_equal(c.data.store, again.data.store);
   char *store = c.data.store, *other = again.data.store;
   c.data.store = again.data.store = NULL;
+  char *batches = c.train.skip_batches, *other_batches = again.train.skip_batches;
+  assert_string_equal(batches, other_batches);
+  c.train.skip_batches = again.train.skip_batches = NULL;
   assert_memory_equal(&c.model.layers, &again.model.layers,
                       sizeof c.model - offsetof(tt_model_config, layers));
   assert_memory_equal(&c.data, &again.data, sizeof c.data);
   assert_memory_equal(&c.train, &again.train, sizeof c.train);
   assert_memory_equal(&c.optimizer, &again.optimizer, sizeof c.optimizer);
   assert_memory_equal(&c.validation, &again.validation, sizeof c.validation);
-  free(first), free(second), free(store), free(other);
+  free(first), free(second), free(store), free(other), free(batches), free(other_batches);
 }
 
 static void printing_reads_back_to_the_same_values(void **state) {

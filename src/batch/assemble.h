@@ -11,6 +11,7 @@
 
 #include "batch/batch.h"
 #include "comm/comm.h"
+#include "core/number_set.h"
 #include "store/lanes.h"
 #include "store/store.h"
 
@@ -25,6 +26,7 @@ typedef struct {
   int count, leaves;
   int first_leaf, own_leaves; // this rank's aligned block of leaves
   int32_t *atoms, *leaf;
+  int64_t number;   // of the batch in the run, from 0: the update's, unless batches were left out before it
   uint64_t *sample; // number of the sample in the run (validation: position in the set)
   uint64_t *record, *epoch;
   int longest;                      // atoms of the largest molecule
@@ -51,8 +53,14 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
                            tt_molecule_cost cost, const tt_lane_cuts *cuts);
 void tt_loader_free(tt_loader *loader);
 
-// Collective: the batch of update `step` (samples step * batch_size ...). Valid until the next call. Any step
-// may be asked for (resume); consecutive ones are fast. All ranks return the same status.
+// From now on these batches are left out (copied; none at first): update u takes batch
+// tt_number_set_missing(batches, u). They are read all the same, so that the order of the data after them
+// does not depend on who left them out, or when. What was made ahead stays good when the batch returned last
+// is added. The same on all ranks; not collective. TT_ERR_MEMORY.
+tt_status tt_loader_leave_out(tt_loader *loader, const tt_number_set *batches);
+
+// Collective: the batch of update `step` (samples number * batch_size ...). Valid until the next call. Any
+// step may be asked for (resume); consecutive ones are fast. All ranks return the same status.
 tt_status tt_loader_batch(tt_loader *loader, int64_t step, const tt_global_batch **batch);
 
 // Those that it was created with and those of all batches returned so far: what a checkpoint holds after the

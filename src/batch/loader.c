@@ -15,7 +15,7 @@ enum { NONE = -1 };
 
 // A batch on its way to training.
 typedef struct {
-  int64_t step;   // NONE: there is none
+  int64_t number; // of the batch; NONE: there is none
   tt_error error; // why it will not come, known before it is asked for; of the rank that failed, or of all
   bool failed;    // on some rank
   tt_global_batch batch;
@@ -33,10 +33,13 @@ struct tt_loader {
   int64_t *counts;   // (size) molecules of the batch that each rank reads
   int64_t *cost;     // tt_cost_table
   tt_lane_cuts cuts; // of all batches returned
+  tt_number_set left_out;
   tt_read_ahead *reader;
-  int64_t reader_step; // the update whose molecules the reader gives next; NONE: it was not started
+  int64_t reader_number; // the batch whose molecules the reader gives next; NONE: it was not started
   tt_step_reading reading[2];
-  int64_t taken; // the update whose molecules are in reading[taken % 2]; NONE
+  int turn;       // whose reading is that of the batch to be begun next
+  int64_t taken;  // this batch, when its molecules are there; NONE
+  int64_t coming; // the batch that the worker takes; NONE
   tt_worker worker;
   place place[2], *next; // next: the one in the making; the other one was returned
   double waited;         // by this rank in this call
@@ -113,7 +116,7 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
     l->seed = config->train.seed;
     l->batch_size = config->train.batch_size;
     l->steps = config->train.steps;
-    l->reader_step = l->taken = l->place[0].step = l->place[1].step = NONE;
+    l->reader_number = l->taken = l->coming = l->place[0].number = l->place[1].number = NONE;
     l->next = &l->place[0];
     status = prepare(l, config, cost, cuts);
   }
@@ -129,7 +132,7 @@ tt_status tt_loader_create(tt_loader **loader, const tt_comm *comm, tt_store *st
 static void drop(tt_loader *l) {
   if (l->reader) tt_read_ahead_stop(l->reader); // so that the worker does not wait for it
   (void)tt_worker_wait(&l->worker, &l->waited);
-  l->next->step = l->taken = l->reader_step = NONE;
+  l->next->number = l->taken = l->coming = l->reader_number = NONE;
 }
 
 void tt_loader_free(tt_loader *l) {
@@ -144,6 +147,7 @@ void tt_loader_free(tt_loader *l) {
   free(l->counts);
   free(l->cost);
   tt_lane_cuts_free(&l->cuts);
+  tt_number_set_free(&l->left_out);
   free(l);
 }
 
@@ -151,8 +155,9 @@ void tt_loader_free(tt_loader *l) {
 // -------------------------------------------------------------------------------------
 
 // Which rank reads what.
-static void assign(tt_loader *l, tt_global_batch *b, int64_t step) {
-  uint64_t first = (uint64_t)step * (uint64_t)l->batch_size;
+static void assign(tt_loader *l, tt_global_batch *b, int64_t number) {
+  uint64_t first = (uint64_t)number * (uint64_t)l->batch_size;
+  b->number = number;
   for (int r = 0; r < l->comm.size; r++) l->counts[r] = 0;
   for (int i = 0; i < l->batch_size; i++) {
     b->sample[i] = first + (uint64_t)i;
@@ -160,26 +165,57 @@ static void assign(tt_loader *l, tt_global_batch *b, int64_t step) {
   }
 }
 
-// The molecules of `step` that this rank reads: the worker has taken them, unless it is the first one.
-static const tt_step_reading *take(tt_loader *l, int64_t step) {
-  tt_step_reading *reading = &l->reading[step % 2];
-  if (l->taken != step) {
+// Whether the reader comes to a batch by passing over what is left out.
+static bool is_ahead(const tt_loader *l, int64_t number) {
+  if (l->taken == number) return true;
+  if (l->taken != NONE || l->reader_number == NONE || l->reader_number > number) return false;
+  const tt_number_set *s = &l->left_out;
+  return (int64_t)(tt_number_set_below(s, number) - tt_number_set_below(s, l->reader_number)) ==
+         number - l->reader_number;
+}
+
+// Collective. Sends the reader to where it would be after the update before `step`: what is left out since
+// then is still to be passed over.
+static tt_status seek(tt_loader *l, int64_t step) {
+  drop(l);
+  l->reader_number = step == 0 ? 0 : tt_number_set_missing(&l->left_out, step - 1) + 1;
+  return tt_comm_agree(&l->comm, tt_read_ahead_seek(l->reader, l->reader_number, &l->cuts));
+}
+
+// The molecules of a batch that this rank reads: the worker has taken them, unless it is the first one.
+static const tt_step_reading *take(tt_loader *l, int64_t number) {
+  tt_step_reading *reading = &l->reading[l->turn];
+  if (l->taken != number) {
     double begun = tt_now();
-    tt_read_ahead_take(l->reader, reading);
+    tt_read_ahead_take(l->reader, number - l->reader_number, reading);
     l->waited += tt_now() - begun;
-    l->reader_step = step + 1;
+    l->reader_number = number + 1;
   }
   l->taken = NONE;
+  l->turn = !l->turn;
   return reading;
+}
+
+// While the batch of `step` is made, that of the next step is taken.
+static void start_worker(tt_loader *l, place *p, const tt_step_reading *reading, int64_t step) {
+  tt_worker *w = &l->worker;
+  w->batch = &p->batch, w->reading = &reading->records, w->rank = l->comm.rank;
+  w->data = &l->data, w->seed = l->seed;
+  w->reader = l->reader, w->next = step + 1 == l->steps ? NULL : &l->reading[l->turn];
+  l->coming = w->next ? tt_number_set_missing(&l->left_out, step + 1) : NONE;
+  w->pass = w->next ? l->coming - l->reader_number : 0;
+  tt_worker_start(w);
 }
 
 // Collective. Sets the batch of `step` going: its molecules are told and exchanged here, its samples are made
 // by a thread. What fails is kept until the batch is asked for, the run being busy with the one before.
 // *waited: the seconds that the slowest rank waited in this call.
-static void begin(tt_loader *l, int64_t step, double *waited) {
+static tt_status begin(tt_loader *l, int64_t step, double *waited) {
   place *p = l->next;
-  const tt_step_reading *reading = take(l, step);
-  p->step = step;
+  int64_t number = tt_number_set_missing(&l->left_out, step);
+  if (!is_ahead(l, number)) TT_TRY(seek(l, step));
+  const tt_step_reading *reading = take(l, number);
+  p->number = number;
   p->skips.count = 0;
   double told[] = {l->waited, reading->skipped};
   tt_status status = tt_comm_greatest(&l->comm, told, 2);
@@ -187,30 +223,16 @@ static void begin(tt_loader *l, int64_t step, double *waited) {
   if (status == TT_OK) status = tt_error_again(&reading->error);
   tt_error_keep(&p->error, status); // the rank that could not read will say so, and no other
   p->failed = tt_comm_agree_quietly(&l->comm, status) != TT_OK;
-  if (p->failed) return;
+  if (p->failed) return TT_OK;
 
-  assign(l, &p->batch, step);
+  assign(l, &p->batch, number);
   if (told[1] > 0) status = tt_skips_gather(&l->comm, reading->skips, reading->skipped, &p->skips);
   if (status == TT_OK)
     status = tt_global_batch_exchange(&p->batch, &l->comm, l->batch_size, &reading->records, l->counts,
                                       &l->data, l->seed, l->cost, &l->worker.incoming);
   tt_error_keep(&p->error, status);
   p->failed = status != TT_OK;
-  if (p->failed) return;
-  tt_worker *w = &l->worker;
-  w->batch = &p->batch, w->reading = &reading->records, w->rank = l->comm.rank;
-  w->data = &l->data, w->seed = l->seed;
-  w->reader = l->reader, w->next = step + 1 == l->steps ? NULL : &l->reading[(step + 1) % 2];
-  tt_worker_start(w);
-}
-
-// Collective. Another step than the next one: what is on its way is dropped, and the reader is sent there.
-static tt_status start(tt_loader *l, int64_t step, double *waited) {
-  if (l->next->step != NONE || (l->taken != step && l->reader_step != step)) {
-    drop(l);
-    TT_TRY(tt_comm_agree(&l->comm, tt_read_ahead_seek(l->reader, step, &l->cuts)));
-  }
-  begin(l, step, waited);
+  if (!p->failed) start_worker(l, p, reading, step);
   return TT_OK;
 }
 
@@ -218,7 +240,8 @@ static tt_status start(tt_loader *l, int64_t step, double *waited) {
 static tt_status finish(tt_loader *l) {
   place *p = l->next;
   tt_status status = p->failed ? tt_error_again(&p->error) : tt_worker_wait(&l->worker, &l->waited);
-  if (!p->failed && l->worker.next) l->taken = p->step + 1, l->reader_step = p->step + 2;
+  if (!p->failed && l->coming != NONE) l->taken = l->coming, l->reader_number = l->coming + 1;
+  l->coming = NONE;
   for (int k = 0; status == TT_OK && k < p->skips.count; k++)
     status = tt_lane_cuts_add(&l->cuts, p->skips.list[k].cut);
   status = tt_comm_agree(&l->comm, status);
@@ -227,16 +250,20 @@ static tt_status finish(tt_loader *l) {
 }
 
 tt_status tt_loader_batch(tt_loader *l, int64_t step, const tt_global_batch **batch) {
+  int64_t number = tt_number_set_missing(&l->left_out, step);
   double waited;
   *batch = NULL;
   l->waited = 0;
-  if (l->next->step != step) TT_TRY(start(l, step, &waited));
+  if (l->next->number != number) {
+    if (l->next->number != NONE) drop(l);
+    TT_TRY(begin(l, step, &waited));
+  }
   TT_TRY(finish(l));
   place *p = l->next;
   l->next = p == &l->place[0] ? &l->place[1] : &l->place[0];
-  l->next->step = NONE;
+  l->next->number = NONE;
   if (step + 1 != l->steps) {
-    begin(l, step + 1, &waited);
+    TT_TRY(begin(l, step + 1, &waited));
   } else {
     waited = l->waited;
     TT_TRY(tt_comm_greatest(&l->comm, &waited, 1));
@@ -245,6 +272,10 @@ tt_status tt_loader_batch(tt_loader *l, int64_t step, const tt_global_batch **ba
   p->batch.skips = p->skips.list, p->batch.skipped = p->skips.count;
   *batch = &p->batch;
   return TT_OK;
+}
+
+tt_status tt_loader_leave_out(tt_loader *l, const tt_number_set *batches) {
+  return tt_number_set_copy(&l->left_out, batches);
 }
 
 const tt_lane_cuts *tt_loader_cuts(const tt_loader *l) {

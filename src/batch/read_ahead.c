@@ -16,7 +16,7 @@ struct tt_read_ahead {
   bool skip_bad;
   tt_lane_window *windows; // (own)
   tt_lane_cuts cuts;       // those of the seek; chunks left out since then are behind all lanes
-  int64_t step;            // to be taken next
+  int64_t number;          // of the batch to be taken next
   int turn;                // lane that was read last
   atomic_bool stop;
   pthread_mutex_t mutex; // of the windows' counts
@@ -98,16 +98,16 @@ static void *run(void *user) {
   return NULL;
 }
 
-tt_status tt_read_ahead_seek(tt_read_ahead *r, int64_t step, const tt_lane_cuts *cuts) {
+tt_status tt_read_ahead_seek(tt_read_ahead *r, int64_t number, const tt_lane_cuts *cuts) {
   tt_read_ahead_stop(r);
   r->cuts.count = 0;
   for (size_t k = 0; k < cuts->count; k++) TT_TRY(tt_lane_cuts_add(&r->cuts, cuts->cuts[k]));
-  uint64_t first = (uint64_t)step * (uint64_t)r->batch_size, lanes = r->lanes->lanes;
+  uint64_t first = (uint64_t)number * (uint64_t)r->batch_size, lanes = r->lanes->lanes;
   for (int k = 0; k < r->own; k++) {
     uint64_t lane = (uint64_t)r->rank + (uint64_t)k * (uint64_t)r->size;
     tt_window_seek(&r->windows[k], r->lanes, &r->cuts, lane, first / lanes + (lane < first % lanes));
   }
-  r->step = step, r->turn = 0;
+  r->number = number, r->turn = 0;
   atomic_store(&r->stop, false);
   r->started = pthread_create(&r->thread, NULL, run, r) == 0;
   r->alone = !r->started;
@@ -190,8 +190,8 @@ static tt_status take_sample(tt_read_ahead *r, tt_lane_window *window, int index
   return TT_OK;
 }
 
-static tt_status take_step(tt_read_ahead *r, tt_step_reading *reading) {
-  uint64_t first = (uint64_t)r->step++ * (uint64_t)r->batch_size;
+static tt_status take_batch(tt_read_ahead *r, tt_step_reading *reading) {
+  uint64_t first = (uint64_t)r->number++ * (uint64_t)r->batch_size;
   for (int i = 0; i < r->batch_size; i++) {
     uint64_t sample = first + (uint64_t)i, lane = sample % r->lanes->lanes;
     if (tt_sample_reader(sample, r->lanes->lanes, r->size) == r->rank)
@@ -200,8 +200,12 @@ static tt_status take_step(tt_read_ahead *r, tt_step_reading *reading) {
   return TT_OK;
 }
 
-void tt_read_ahead_take(tt_read_ahead *r, tt_step_reading *reading) {
-  tt_reading_clear(&reading->records);
+void tt_read_ahead_take(tt_read_ahead *r, int64_t pass, tt_step_reading *reading) {
+  tt_status status = TT_OK;
   reading->skipped = 0;
-  tt_error_keep(&reading->error, take_step(r, reading));
+  for (int64_t k = 0; status == TT_OK && k <= pass; k++) {
+    tt_reading_clear(&reading->records);
+    status = take_batch(r, reading);
+  }
+  tt_error_keep(&reading->error, status);
 }

@@ -11,7 +11,7 @@
 
 enum { TT_UNREADABLE_IN_A_ROW = 3 }; // chunks of one lane: then the store is not damaged here and there
 
-// What this rank reads of one update's batch. With an error the records are not complete. Start from a zeroed
+// What this rank reads of one batch. With an error the records are not complete. Start from a zeroed
 // one; reusable.
 typedef struct {
   tt_reading records;
@@ -31,13 +31,15 @@ tt_status tt_read_ahead_create(tt_read_ahead **reader, tt_store *store, const tt
                                const tt_comm *comm, int batch_size, int read_ahead, bool skip_bad);
 void tt_read_ahead_free(tt_read_ahead *reader);
 
-// Starts to read for update `step` and those after it, with these cuts (copied). TT_ERR_MEMORY. Where the
+// Starts to read for batch `number` and those after it, with these cuts (copied). TT_ERR_MEMORY. Where the
 // system gives no thread, chunks are read when they are taken.
-tt_status tt_read_ahead_seek(tt_read_ahead *reader, int64_t step, const tt_lane_cuts *cuts);
+tt_status tt_read_ahead_seek(tt_read_ahead *reader, int64_t number, const tt_lane_cuts *cuts);
 
-// Takes out the molecules of the next update; waits for chunks that are not there yet. After an error, or a
-// tt_read_ahead_stop meanwhile, which leaves the reading incomplete, only a seek goes on.
-void tt_read_ahead_take(tt_read_ahead *reader, tt_step_reading *reading);
+// Takes out the molecules of the next batch, after those of `pass` batches that nobody wants: of these only
+// the chunks that are left out count, so that the order after them is the same as if they had been used.
+// Waits for chunks that are not there yet. After an error, or a tt_read_ahead_stop meanwhile, which leaves
+// the reading incomplete, only a seek goes on.
+void tt_read_ahead_take(tt_read_ahead *reader, int64_t pass, tt_step_reading *reading);
 
 // Ends the thread, after the chunk in hand at the latest, and any waiting in tt_read_ahead_take.
 void tt_read_ahead_stop(tt_read_ahead *reader);

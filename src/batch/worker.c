@@ -12,7 +12,7 @@ static void *run(void *user) {
   tt_error_keep(&w->error,
                 tt_global_batch_make(w->batch, w->rank, w->reading, &w->incoming, w->data, w->seed));
   tt_position_do("molecules of the next batch");
-  if (w->next) tt_read_ahead_take(w->reader, w->next);
+  if (w->next) tt_read_ahead_take(w->reader, w->pass, w->next);
   tt_position_do(NULL);
   atomic_store(&w->done, true);
   return NULL;

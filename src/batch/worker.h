@@ -22,6 +22,7 @@ typedef struct {
   int rank;
   tt_read_ahead *reader;
   tt_step_reading *next; // what to take; NULL: nothing
+  int64_t pass;          // batches to pass over before it
   // private
   pthread_t thread;
   bool under_way, started;

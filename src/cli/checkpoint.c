@@ -91,6 +91,11 @@ static json_t *info_to_json(const options *o, const tt_checkpoint_info *info) {
       tt_runlog_number(s->flops_reference), "parameters", (json_int_t)info->parameters.total, "tensors",
       info->parameters.count, "moments", info->has_moments, "store_digest", s->store_digest, "digest",
       info->digest.text, "skipped_chunks", (json_int_t)s->skipped.count, "config", s->config);
+  json_t *batches = json_array();
+  for (size_t k = 0; k < s->skipped_batches.count; k++)
+    json_array_append_new(batches, json_integer((json_int_t)s->skipped_batches.values[k]));
+  if (object) json_object_set(object, "skipped_batches", batches);
+  json_decref(batches);
   if (object && o->tensors) json_object_set_new(object, "tensor_list", tensors_to_json(info));
   return object;
 }
@@ -135,6 +140,12 @@ static int print_info(const options *o) {
     if (s->skipped.count)
       printf("skipped     %zu chunk%s of training molecules that could not be read\n", s->skipped.count,
              s->skipped.count == 1 ? "" : "s");
+    if (s->skipped_batches.count) {
+      char list[120];
+      tt_number_set_print(&s->skipped_batches, list, sizeof list);
+      printf("left out    %zu batch%s: %s\n", s->skipped_batches.count,
+             s->skipped_batches.count == 1 ? "" : "es", list);
+    }
     printf("digest      %s\n", info.digest.text);
     if (o->tensors) print_tensors(&info);
   }

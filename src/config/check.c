@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/keys.h"
+#include "core/number_set.h"
 
 typedef struct {
   const tt_config *config;
@@ -72,6 +73,17 @@ static tt_status check_model(const checker *c) {
   return TT_OK;
 }
 
+static tt_status check_batches(const checker *c) {
+  tt_number_set batches = {0};
+  tt_status status = tt_number_set_parse(&batches, c->config->train.skip_batches);
+  tt_number_set_free(&batches);
+  return status == TT_ERR_ARGUMENT
+             ? broken(c, "is no list of batches",
+                      "write numbers from 0 on and ranges of them, as in \"12, 500-519\", a million at most",
+                      1, "train", "skip_batches")
+             : status;
+}
+
 static tt_status check_train(const checker *c) {
   const tt_train_config *t = &c->config->train;
   if (t->micro_batches & (t->micro_batches - 1))
@@ -86,7 +98,7 @@ static tt_status check_train(const checker *c) {
   if (t->token_loss_weight + t->position_loss_weight + t->distance_loss_weight <= 0)
     return broken(c, "must not be 0 together with", "there is nothing to learn", 3, "train",
                   "token_loss_weight", "train", "position_loss_weight", "train", "distance_loss_weight");
-  return TT_OK;
+  return check_batches(c);
 }
 
 static tt_status check_optimizer(const checker *c) {

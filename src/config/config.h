@@ -26,6 +26,9 @@ typedef enum { TT_WRITER_AUTO, TT_WRITER_DIRECT, TT_WRITER_COLLECTIVE } tt_check
 // What becomes of a training chunk that cannot be read: the run stops, or its molecules are replaced by its
 // lane's next ones.
 typedef enum { TT_BAD_STOP, TT_BAD_SKIP } tt_bad_chunks;
+// What becomes of an update whose loss or gradient is not finite: the run stops, its batch is left out, or
+// the run also goes back to its newest checkpoint.
+typedef enum { TT_NON_FINITE_STOP, TT_NON_FINITE_SKIP, TT_NON_FINITE_ROLLBACK } tt_non_finite;
 typedef enum { TT_SCHEDULE_LINEAR, TT_SCHEDULE_CONSTANT, TT_SCHEDULE_COOLDOWN } tt_schedule;
 
 typedef struct {
@@ -73,6 +76,9 @@ typedef struct {
   int64_t silent_check_every;  // steps between leaves that are run twice and compared (0: never)
   int spike_window;            // updates that a loss is compared with to find spikes (128)
   double spike_z; // standard deviations above their mean from which it is one (6; 0: none is looked for)
+  tt_non_finite non_finite;    // "stop" (default) | "skip" | "rollback"
+  int skip_limit;              // batches a run may leave out by itself (10)
+  char *skip_batches;          // numbers of batches left out, from 0: "12, 500-519" (""); owned
 } tt_train_config;
 
 typedef struct {

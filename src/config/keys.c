@@ -10,6 +10,7 @@ static const char *const recomputes[] = {"none", "pair", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const writers[] = {"auto", "direct", "collective", NULL};
 static const char *const bad_chunks[] = {"stop", "skip", NULL};
+static const char *const non_finites[] = {"stop", "skip", "rollback", NULL};
 static const char *const schedules[] = {"linear", "constant", "cooldown", NULL};
 
 #define AT(group, field) #group, #field, .offset = offsetof(tt_config, group.field)
@@ -76,6 +77,11 @@ const tt_config_key tt_config_keys[] = {
     {AT(train, spike_window), INT(8, 1 << 20), .help = "updates that a loss is compared with to find spikes"},
     {AT(train, spike_z), REAL(0, 1e6),
      .help = "standard deviations above their mean from which it is a spike; 0: none is looked for"},
+    {AT(train, non_finite), CHOICE(non_finites),
+     .help = "what becomes of an update whose loss or gradient is not finite"},
+    {AT(train, skip_batches), .type = TT_KEY_TEXT,
+     .help = "batches that are left out, as in \"12, 500-519\", counted from 0"},
+    {AT(train, skip_limit), INT(0, 1000000), .help = "batches that a run may leave out by itself"},
 
     {AT(optimizer, learning_rate), REAL(0, 1), .help = "peak learning rate"},
     {AT(optimizer, beta1), REAL(0, 1), .open_maximum = true, .help = "decay of the first moment"},

@@ -92,7 +92,8 @@ tt_status tt_config_defaults(tt_config *config) {
                 .hang_limit = 300,
                 .hang_limit_start = 1800,
                 .spike_window = 128,
-                .spike_z = 6},
+                .spike_z = 6,
+                .skip_limit = 10},
       .optimizer = {.learning_rate = 1e-4,
                     .beta1 = 0.9,
                     .beta2 = 0.99,
@@ -105,11 +106,13 @@ tt_status tt_config_defaults(tt_config *config) {
       .parallel = {.tensor = 1},
   };
   config->data.store = strdup("");
-  if (!config->data.store) return tt_fail(TT_ERR_MEMORY, "out of memory: a configuration");
+  config->train.skip_batches = strdup("");
+  if (!config->data.store || !config->train.skip_batches)
+    return tt_fail(TT_ERR_MEMORY, "out of memory: a configuration");
   return tt_model_preset(&config->model, "84M");
 }
 
 void tt_config_free(tt_config *config) {
-  free(config->data.store);
+  free(config->data.store), free(config->train.skip_batches);
   *config = (tt_config){0};
 }

@@ -4,6 +4,7 @@
 #define TT_TRAIN_CHECKPOINT_H
 
 #include "core/digest.h"
+#include "core/number_set.h"
 #include "core/status.h"
 #include "model/parameters.h"
 #include "store/lanes.h"
@@ -15,10 +16,14 @@ typedef struct {
   uint64_t atoms, pairs;                  // cumulative, as in the run log
   double flops_executed, flops_reference; // cumulative
   char store_digest[33];                  // of the store trained on ("" unknown)
-  float means[TT_GAUSSIANS]; // centres of the Gaussian kernel: those of imported weights are rounded
-  char *config;              // resolved configuration text; owned
-  tt_lane_cuts skipped;      // chunks that could not be read, before sample `samples`; owned
+  float means[TT_GAUSSIANS];     // centres of the Gaussian kernel: those of imported weights are rounded
+  char *config;                  // resolved configuration text; owned
+  tt_lane_cuts skipped;          // chunks that could not be read, in batches returned so far; owned
+  tt_number_set skipped_batches; // left out so far, and those ahead that are known to be; owned
 } tt_progress_state;
+
+// How many batches were left out before the last one that was used: the first so many of skipped_batches.
+size_t tt_progress_batches_passed(const tt_progress_state *state);
 
 // Releases what the state owns.
 void tt_progress_state_free(tt_progress_state *state);
@@ -34,8 +39,8 @@ typedef struct {
   int64_t *at;        // byte in the file where each of these tensors begins
   tt_digest buffer_digest; // of se3_invariant_kernel.gaussian.mean
   int64_t buffer_at;
-  int64_t skipped_at; // of the list of skipped chunks; only when there are any
-  size_t room;        // private to writing: bytes that the structure takes, once they are known; 0 before
+  int64_t skipped_at, skipped_batches_at; // of the lists of these; only when there are any
+  size_t room; // private to writing: bytes that the structure takes, once they are known; 0 before
 } tt_checkpoint_info;
 
 // Writes a file of weights only: a flat array of one rank that holds them whole. Called by one process.

@@ -93,12 +93,12 @@ static tt_status get_state(const reader *r, hid_t file) {
   TT_TRY(get_short_text(r, file, "format", format, sizeof format));
   if (strcmp(format, TT_CHECKPOINT_FORMAT) != 0) return foreign(r, format, "is its format");
   TT_TRY(get_number(r, file, "schema_version", H5T_NATIVE_INT64, &schema));
-  if (schema != TT_CHECKPOINT_SCHEMA && schema != TT_CHECKPOINT_SCHEMA_SKIPPED)
+  if (schema < TT_CHECKPOINT_SCHEMA || schema > TT_CHECKPOINT_SCHEMA_BATCHES)
     return tt_fail(
         TT_ERR_UNSUPPORTED,
-        "%s has schema version %lld; this program reads versions %d and %d: go on with the version of the "
+        "%s has schema version %lld; this program reads versions %d to %d: go on with the version of the "
         "program that wrote it, or start a new run",
-        r->path, (long long)schema, TT_CHECKPOINT_SCHEMA, TT_CHECKPOINT_SCHEMA_SKIPPED);
+        r->path, (long long)schema, TT_CHECKPOINT_SCHEMA, TT_CHECKPOINT_SCHEMA_BATCHES);
   tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS];
   tt_checkpoint_numbers(numbers);
   for (int i = 0; i < TT_CHECKPOINT_NUMBERS; i++)
@@ -107,11 +107,10 @@ static tt_status get_state(const reader *r, hid_t file) {
   TT_TRY(get_text(r, file, "config", &info->state.config));
   TT_TRY(get_short_text(r, file, "state_digest", state_digest, sizeof state_digest));
   TT_TRY(get_short_text(r, file, "digest", info->digest.text, sizeof info->digest.text));
-  if (schema == TT_CHECKPOINT_SCHEMA_SKIPPED)
-    TT_TRY(tt_checkpoint_get_skipped(r->path, file, r->bytes, &info->state.skipped));
+  TT_TRY(tt_checkpoint_get_lists(r->path, file, r->bytes, schema, &info->state));
   if (strcmp(state_digest, tt_checkpoint_state_digest(&info->state).text) != 0)
     return tt_fail(TT_ERR_CORRUPT,
-                   "%s: its state (step, counters, configuration, skipped chunks) is not what was written",
+                   "%s: its state (step, counters, configuration, what was skipped) is not what was written",
                    r->path);
   return TT_OK;
 }

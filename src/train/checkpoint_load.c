@@ -52,6 +52,7 @@ static tt_status read_structure(const char *path, const tt_checkpoint_share *sha
     fill(t, share, &info);
     *state = info.state;
     info.state.config = NULL, info.state.skipped = (tt_lane_cuts){0};
+    info.state.skipped_batches = (tt_number_set){0};
   }
   tt_checkpoint_info_free(&info);
   return status;
@@ -80,16 +81,21 @@ static tt_status compare(const char *path, const tt_checkpoint_share *share, con
 static tt_status share_state(const tt_comm *ranks, tt_progress_state *state) {
   char *config = state->config; // pointers mean nothing to the others
   tt_lane_cuts skipped = state->skipped;
+  tt_number_set batches = state->skipped_batches;
   TT_TRY(tt_comm_broadcast(ranks, state, sizeof *state, 0));
-  size_t count = state->skipped.count;
-  state->config = config, state->skipped = skipped;
+  size_t count = state->skipped.count, numbers = state->skipped_batches.count;
+  state->config = config, state->skipped = skipped, state->skipped_batches = batches;
   tt_status status = TT_OK;
   if (ranks->rank != 0 && count)
     status = tt_reserve(&state->skipped.cuts, &state->skipped.room_, count, sizeof(tt_lane_cut),
                         "the chunks skipped");
+  if (ranks->rank != 0 && numbers && status == TT_OK)
+    status = tt_reserve(&state->skipped_batches.values, &state->skipped_batches.room_, numbers,
+                        sizeof(int64_t), "the batches skipped");
   TT_TRY(tt_comm_agree_quietly(ranks, status));
-  state->skipped.count = count;
-  return tt_comm_broadcast(ranks, state->skipped.cuts, count * sizeof(tt_lane_cut), 0);
+  state->skipped.count = count, state->skipped_batches.count = numbers;
+  TT_TRY(tt_comm_broadcast(ranks, state->skipped.cuts, count * sizeof(tt_lane_cut), 0));
+  return tt_comm_broadcast(ranks, state->skipped_batches.values, numbers * sizeof(int64_t), 0);
 }
 
 static tt_status load(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share, table *t,

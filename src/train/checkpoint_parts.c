@@ -25,7 +25,7 @@ tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sectio
   tt_digest_add(all, line, (size_t)n);
   n = snprintf(line, sizeof line, "step %" PRId64 "\nsamples %" PRIu64 "\n", state->step, state->samples);
   tt_digest_add(all, line, (size_t)n);
-  tt_checkpoint_digest_skipped(all, &state->skipped);
+  tt_checkpoint_digest_lists(all, state, false);
   return tt_digest_end(all);
 }
 
@@ -39,7 +39,7 @@ tt_digest tt_checkpoint_state_digest(const tt_progress_state *state) {
                    state->flops_reference, state->store_digest);
   tt_digest_add(all, text, (size_t)n);
   if (state->config) tt_digest_add(all, state->config, strlen(state->config));
-  tt_checkpoint_digest_skipped(all, &state->skipped);
+  tt_checkpoint_digest_lists(all, state, true);
   return tt_digest_end(all);
 }
 
@@ -59,6 +59,13 @@ void tt_progress_state_free(tt_progress_state *state) {
   free(state->config);
   state->config = NULL;
   tt_lane_cuts_free(&state->skipped);
+  tt_number_set_free(&state->skipped_batches);
+}
+
+size_t tt_progress_batches_passed(const tt_progress_state *state) {
+  if (state->step == 0) return 0;
+  int64_t last = tt_number_set_missing(&state->skipped_batches, state->step - 1);
+  return tt_number_set_below(&state->skipped_batches, last);
 }
 
 void tt_h5_silence(void) {

@@ -13,6 +13,7 @@
 enum {
   TT_CHECKPOINT_SCHEMA = 2,
   TT_CHECKPOINT_SCHEMA_SKIPPED = 3,  // with a list of skipped chunks, which programs before it would overlook
+  TT_CHECKPOINT_SCHEMA_BATCHES = 4,  // with a list of skipped batches and, perhaps, one of skipped chunks
   TT_CHECKPOINT_CONFIG_MOST = 60000, // characters of the configuration: an attribute holds less than 64 kB
 };
 
@@ -26,11 +27,14 @@ tt_digest tt_checkpoint_whole_digest(const tt_parameters *parameters, int sectio
 // Of what tt_progress_state holds as attributes of the file, beside the whole digest.
 tt_digest tt_checkpoint_state_digest(const tt_progress_state *state);
 
-// The list of skipped chunks (checkpoint_skipped.c): its lines in a digest; its dataset, whose place is *at;
-// reading it. TT_ERR_FORMAT, TT_ERR_CORRUPT.
-void tt_checkpoint_digest_skipped(tt_digest_state *all, const tt_lane_cuts *skipped);
-bool tt_checkpoint_place_skipped(hid_t file, size_t count, int64_t *at);
-tt_status tt_checkpoint_get_skipped(const char *path, hid_t file, int64_t file_bytes, tt_lane_cuts *skipped);
+// The lists of skipped chunks and batches (checkpoint_lists.c). Their lines in a digest, those of batches
+// that are still ahead only with `ahead`; their datasets, `tiny` ones of one row; their values in the file;
+// reading them. TT_ERR_FORMAT, TT_ERR_CORRUPT, TT_ERR_IO.
+void tt_checkpoint_digest_lists(tt_digest_state *all, const tt_progress_state *state, bool ahead);
+bool tt_checkpoint_place_lists(hid_t file, bool tiny, tt_checkpoint_info *info);
+tt_status tt_checkpoint_put_lists(const char *path, int file, const tt_checkpoint_info *info);
+tt_status tt_checkpoint_get_lists(const char *path, hid_t file, int64_t file_bytes, int64_t schema,
+                                  tt_progress_state *state);
 
 // The state as attributes: one row each, for the writer and the reader.
 typedef struct {
@@ -56,8 +60,8 @@ tt_status tt_checkpoint_compare_tables(const char *path, const tt_parameters *fi
 tt_status tt_checkpoint_read_means(const char *path, tt_checkpoint_info *info);
 
 // Sets info->at and info->buffer_at, where the values belong, and *file_bytes, before the digests are known.
-// As long as parameters, store digest, length of the configuration and number of skipped chunks stay, so do
-// these. `path` only for messages.
+// As long as parameters, store digest, length of the configuration and lengths of the lists of what was
+// skipped stay, so do these. `path` only for messages.
 tt_status tt_checkpoint_lay_out(const char *path, tt_checkpoint_info *info, int64_t *file_bytes);
 
 // Makes the temporary file (its name is set) in which the checkpoint `path` grows: so many bytes, with room

@@ -69,7 +69,9 @@ static bool put_section(hid_t file, tt_checkpoint_info *info, int section, bool 
 }
 
 static bool put_state(hid_t file, const tt_checkpoint_info *info) {
-  const int64_t schema = info->state.skipped.count ? TT_CHECKPOINT_SCHEMA_SKIPPED : TT_CHECKPOINT_SCHEMA;
+  const int64_t schema = info->state.skipped_batches.count ? TT_CHECKPOINT_SCHEMA_BATCHES
+                         : info->state.skipped.count       ? TT_CHECKPOINT_SCHEMA_SKIPPED
+                                                           : TT_CHECKPOINT_SCHEMA;
   bool done = put_text(file, "format", TT_CHECKPOINT_FORMAT) &&
               put_attribute(file, "schema_version", H5T_STD_I64LE, H5T_NATIVE_INT64, &schema);
   tt_checkpoint_number numbers[TT_CHECKPOINT_NUMBERS];
@@ -99,8 +101,8 @@ static tt_status put_structure(const char *path, tt_checkpoint_info *info, size_
   bool done = file >= 0 && put_state(file, info);
   for (int s = 0; done && s < (info->has_moments ? TT_CHECKPOINT_SECTIONS : 1); s++)
     done = put_section(file, info, s, front == 0);
-  if (done && info->state.skipped.count) // behind all tensors, whose places it does not change
-    done = tt_checkpoint_place_skipped(file, front ? info->state.skipped.count : 1, &info->skipped_at);
+  // behind all tensors, whose places they do not change
+  if (done) done = tt_checkpoint_place_lists(file, front == 0, info);
   // only after a flush all of the structure has its place; but a flush also fills the image up to the file's
   // end
   if (done && !front) done = H5Fflush(file, H5F_SCOPE_LOCAL) >= 0;

@@ -77,10 +77,7 @@ tt_status tt_checkpoint_put_front(const char *path, const char *temporary, tt_ch
   if (status == TT_OK) status = tt_checkpoint_put_bytes(file, path, front, (int64_t)front_bytes, 0);
   if (status == TT_OK)
     status = tt_checkpoint_put_bytes(file, path, means, sizeof info->state.means, info->buffer_at);
-  const tt_lane_cuts *skipped = &info->state.skipped;
-  if (status == TT_OK && skipped->count)
-    status = tt_checkpoint_put_bytes(file, path, skipped->cuts,
-                                     (int64_t)(skipped->count * sizeof *skipped->cuts), info->skipped_at);
+  if (status == TT_OK) status = tt_checkpoint_put_lists(path, file, info);
   if (file >= 0 && close(file) != 0 && status == TT_OK)
     status = tt_fail(TT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   free(front);

@@ -46,6 +46,9 @@ static bool may_differ(const char *line) {
                                           "silent_check_every",
                                           "spike_window",
                                           "spike_z",
+                                          "non_finite",
+                                          "skip_batches",
+                                          "skip_limit",
                                           "tensor"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {

@@ -18,6 +18,15 @@ static tt_status validate(tt_run_state *r) {
   tt_status status = TT_OK;
   if (tt_run_leader(r))
     status = tt_runlog_append(r->log, tt_record_valid(&r->trainer, &r->last, &r->baseline));
+  TT_TRY(tt_comm_agree(r->comm, status));
+  const tt_losses *l = &r->last; // no batch is to blame, so none can be left out
+  if (!isfinite(l->loss))
+    status =
+        tt_fail(TT_ERR_NUMERIC,
+                "validation after update %lld: the loss is %g (token %g, position %g, distance %g). Start a "
+                "new run (--init-from goes on from a checkpoint's weights) with a lower "
+                "optimizer.learning_rate or a longer optimizer.warmup_steps",
+                (long long)r->trainer.state.step, l->loss, l->token, l->position, l->distance);
   return tt_comm_agree(r->comm, status);
 }
 
@@ -58,12 +67,14 @@ static tt_status one_step(tt_run_state *r) {
   tt_position_phase("update", r->trainer.state.step + 1);
   TT_TRY(next_batch(r, &batch));
   if (batch->skipped) TT_TRY(tt_comm_agree(r->comm, tt_skipped_note(&r->trainer, r->store, batch, r->log)));
-  TT_TRY(tt_trainer_update(&r->trainer, batch, &update));
+  TT_TRY(tt_run_note_batch(r, batch));
+  tt_status status = tt_trainer_update(&r->trainer, batch, &update);
   tt_watch_moving();
+  if (status == TT_ERR_NUMERIC) return tt_run_non_finite(r, batch, &update);
+  TT_TRY(status);
   int64_t step = r->trainer.state.step;
   if (k->replica_check_every > 0 && step % k->replica_check_every == 0) TT_TRY(check_replicas(r));
   bool save_due = due(step, k->checkpoint_every, k->steps);
-  tt_status status = TT_OK;
   r->data_s += batch->data_s, r->rate_waited += batch->data_s;
   if (tt_run_leader(r)) {
     double waiting, rate = rate_now(r, &waiting);

@@ -74,7 +74,8 @@ static tt_status restore_order(tt_run_state *r) {
 
 tt_status tt_run_load(tt_run_state *r, char checkpoint[PATH_MAX]) {
   TT_TRY(load_state(r, checkpoint));
-  return restore_order(r);
+  TT_TRY(restore_order(r));
+  return tt_run_leave_out(r);
 }
 
 tt_status tt_run_check_failures(const tt_run_state *r) {
@@ -86,6 +87,14 @@ static tt_status begin_spikes(tt_run_state *r, const char *checkpoint) {
   const tt_train_config *k = &r->config->train;
   TT_TRY(tt_spikes_init(&r->spikes, k->spike_window, k->spike_z));
   return *checkpoint ? tt_spikes_refill(&r->spikes, r->request->folder, r->trainer.state.step) : TT_OK;
+}
+
+tt_status tt_run_own_state(tt_run_state *r) {
+  snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s",
+           tt_store_digest(r->store));
+  free(r->trainer.state.config);
+  r->trainer.state.config = strdup(r->config_text);
+  return tt_comm_agree(r->comm, r->trainer.state.config ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory"));
 }
 
 tt_status tt_run_begin(tt_run_state *r, const char *checkpoint) {
@@ -102,11 +111,7 @@ tt_status tt_run_begin(tt_run_state *r, const char *checkpoint) {
   if (tt_run_leader(r) && status == TT_OK) status = begin_spikes(r, checkpoint);
   TT_TRY(tt_comm_agree(r->comm, status));
   TT_TRY(tt_run_checkpoints_open(&r->checkpoints, &r->trainer, r->request->folder, r->log));
-  snprintf(r->trainer.state.store_digest, sizeof r->trainer.state.store_digest, "%s",
-           tt_store_digest(r->store));
-  free(r->trainer.state.config);
-  r->trainer.state.config = strdup(r->config_text);
-  return tt_comm_agree(r->comm, r->trainer.state.config ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory"));
+  return tt_run_own_state(r);
 }
 
 tt_status tt_run_open_data(tt_run_state *r) {

@@ -34,6 +34,7 @@ typedef struct {
   uint64_t rate_samples;
   double rate_waited; // for molecules, seconds since then
   double data_s;      // the same since the last record
+  int64_t unseen;     // number of the first batch that was neither used nor left out
 } tt_run_state;
 
 static inline bool tt_run_leader(const tt_run_state *r) {
@@ -64,6 +65,18 @@ tt_status tt_run_loop(tt_run_state *r);
 // run_stop.c; collective, when the run was asked to stop: saves what is not saved yet and says so.
 // TT_STOPPED, or what went wrong.
 tt_status tt_run_stop(tt_run_state *r);
+
+// Store digest and configuration of this run, in the state. Rank by rank, but all agree. run_start.c
+tt_status tt_run_own_state(tt_run_state *r);
+
+// run_batches.c; all collective.
+
+// After tt_run_load: which batches the loader leaves out.
+tt_status tt_run_leave_out(tt_run_state *r);
+// With each batch of the loader: what it left out before this one goes into state and log.
+tt_status tt_run_note_batch(tt_run_state *r, const tt_global_batch *batch);
+// An update that failed with TT_ERR_NUMERIC: as train.non_finite says, TT_OK when the run goes on.
+tt_status tt_run_non_finite(tt_run_state *r, const tt_global_batch *batch, const tt_update *update);
 
 // run_print.c; for rank 0.
 void tt_run_print_plan(const tt_run_state *r);

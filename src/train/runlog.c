@@ -194,6 +194,7 @@ typedef struct {
   int64_t step, reached; // reached: the last step or stop record's
   int64_t validated;     // the last valid record's that stays, or -1
   char fault[FAULT];     // the first line without a record; "" for none
+  bool rollbacks;        // they stay, whatever their step
   char *text;
   size_t length, capacity;
 } rest;
@@ -208,7 +209,7 @@ static tt_status keep(void *user, json_t *record, const char *line, size_t lengt
   const json_t *step = json_object_get(record, "step");
   int64_t at = json_is_integer(step) ? json_integer_value(step) : 0;
   if ((tt_runlog_is(record, "step") || tt_runlog_is(record, "stop")) && at > r->reached) r->reached = at;
-  if (at > r->step) return TT_OK;
+  if (at > r->step && !(r->rollbacks && tt_runlog_is(record, "rollback"))) return TT_OK;
   // the curve up to a checkpoint is on the disk before it: what is damaged among that was not lost with the
   // power
   if (*r->fault && (tt_runlog_is(record, "step") || tt_runlog_is(record, "valid")))
@@ -226,6 +227,21 @@ static tt_status keep(void *user, json_t *record, const char *line, size_t lengt
   return TT_OK;
 }
 
+// Rewrites the log at `path` without the records past `step`.
+static tt_status cut_off(const char *path, int64_t step, bool rollbacks, int64_t *validated) {
+  rest r = {.step = step, .validated = -1, .rollbacks = rollbacks};
+  tt_status status = for_each_line(path, keep, &r);
+  if (status == TT_OK && r.reached < step)
+    status =
+        tt_fail(TT_ERR_FORMAT, "%s ends at step %lld, before the checkpoint's step %lld: it is another run's",
+                path, (long long)r.reached, (long long)step);
+  // also when nothing goes: what a torn line leaves behind must not stay before the next record
+  if (status == TT_OK) status = tt_file_replace(path, r.text, r.length);
+  free(r.text);
+  *validated = r.validated;
+  return status;
+}
+
 tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
   *log = NULL;
   char path[PATH_MAX];
@@ -235,16 +251,18 @@ tt_status tt_runlog_resume(tt_runlog **log, const char *run, int64_t step) {
                    "%s is missing, and the run cannot go on without its log: put it back, or start a new run "
                    "with --init-from",
                    path);
-  rest r = {.step = step, .validated = -1};
-  tt_status status = for_each_line(path, keep, &r);
-  if (status == TT_OK && r.reached < step)
-    status =
-        tt_fail(TT_ERR_FORMAT, "%s ends at step %lld, before the checkpoint's step %lld: it is another run's",
-                path, (long long)r.reached, (long long)step);
-  // also when nothing goes: what a torn line leaves behind must not stay before the next record
-  if (status == TT_OK) status = tt_file_replace(path, r.text, r.length);
-  if (status == TT_OK) status = open_to_append(log, path);
-  if (status == TT_OK) (*log)->validated = r.validated;
-  free(r.text);
-  return status;
+  int64_t validated;
+  TT_TRY(cut_off(path, step, false, &validated));
+  TT_TRY(open_to_append(log, path));
+  (*log)->validated = validated;
+  return TT_OK;
+}
+
+tt_status tt_runlog_rewind(tt_runlog *log, int64_t step) {
+  TT_TRY(cut_off(log->path, step, true, &log->validated));
+  int file = open(log->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (file < 0) return tt_fail(TT_ERR_IO, "cannot open %s: %s", log->path, strerror(errno));
+  close(log->file);
+  log->file = file;
+  return TT_OK;
 }

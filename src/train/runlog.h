@@ -28,6 +28,10 @@ int64_t tt_runlog_validated(const tt_runlog *log);
 // TT_ERR_IO (disk full...): the log then ends with the record before.
 tt_status tt_runlog_append(tt_runlog *log, json_t *record);
 
+// For a run that goes back to `step`: takes back the records past it, as tt_runlog_resume does, but for those
+// of type "rollback", for the run remembers what they tell.
+tt_status tt_runlog_rewind(tt_runlog *log, int64_t step);
+
 // Waits until the records are on the disk: call it before a checkpoint is written. TT_ERR_IO.
 tt_status tt_runlog_sync(tt_runlog *log);
 

@@ -28,7 +28,7 @@ struct tt_saver {
   char path[PATH_MAX], temporary[PATH_MAX];
   tt_checkpoint_info info; // rank 0: of the pending file
   int64_t file_bytes;      // rank 0: as laid out for these lengths; 0 before
-  size_t config_length, store_length, skipped;
+  size_t config_length, store_length, skipped, batches;
   tt_save_report report;
   double begun;
 };
@@ -93,22 +93,26 @@ bool tt_saver_pending(const tt_saver *s) {
 // All files of a run are laid out alike.
 static tt_status lay_out(tt_saver *s) {
   size_t config = strlen(s->info.state.config), store = strlen(s->info.state.store_digest),
-         skipped = s->info.state.skipped.count;
-  if (s->file_bytes && config == s->config_length && store == s->store_length && skipped == s->skipped)
+         skipped = s->info.state.skipped.count, batches = s->info.state.skipped_batches.count;
+  if (s->file_bytes && config == s->config_length && store == s->store_length && skipped == s->skipped &&
+      batches == s->batches)
     return TT_OK;
   s->info.room = 0;
   TT_TRY(tt_checkpoint_lay_out(s->path, &s->info, &s->file_bytes));
-  s->config_length = config, s->store_length = store, s->skipped = skipped;
+  s->config_length = config, s->store_length = store;
+  s->skipped = skipped, s->batches = batches;
   return TT_OK;
 }
 
 static tt_status make_file(tt_saver *s, const tt_progress_state *state) {
   s->info.state = *state;
   s->info.state.skipped = (tt_lane_cuts){0};
+  s->info.state.skipped_batches = (tt_number_set){0};
   s->info.state.config = strdup(state->config ? state->config : "");
   tt_status status =
       s->info.state.config ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory saving %s", s->path);
   if (status == TT_OK) status = tt_lane_cuts_copy(&s->info.state.skipped, &state->skipped);
+  if (status == TT_OK) status = tt_number_set_copy(&s->info.state.skipped_batches, &state->skipped_batches);
   if (status == TT_OK) status = lay_out(s);
   if (status == TT_OK)
     status = tt_checkpoint_create(s->path, s->file_bytes, s->temporary, sizeof s->temporary);

@@ -209,15 +209,34 @@ static tt_status gradient_norm(const tt_trainer *t, double *norm) {
   return TT_OK;
 }
 
-static tt_status check_finite(const tt_trainer *t, const tt_update *u) {
-  if (isfinite(u->losses.loss) && isfinite(u->gradient_norm)) return TT_OK;
-  return tt_fail(
-      TT_ERR_NUMERIC,
-      "update %lld: the loss is %g (token %g, position %g, distance %g) and the gradient norm %g; "
-      "no weight was changed. Start a new run (--init-from goes on from a checkpoint's weights) with "
-      "a lower optimizer.learning_rate or a longer optimizer.warmup_steps",
-      (long long)t->state.step + 1, u->losses.loss, u->losses.token, u->losses.position, u->losses.distance,
-      u->gradient_norm);
+static double clip_factor(const tt_optimizer_config *o, double norm) {
+  double clip = o->clip_norm > 0 ? o->clip_norm / (norm + 1e-6) : 1;
+  return clip < 1 ? clip : 1;
+}
+
+// Adam squares what is clipped, in 32 bits, and divides by epsilon at the least: up to this norm everything
+// that it writes is finite.
+static double largest_norm(const tt_optimizer_config *o) {
+  return 1e19 * (o->epsilon < 1 ? o->epsilon : 1);
+}
+
+static tt_status check_finite(const tt_trainer *t, const tt_global_batch *b, const tt_update *u) {
+  const tt_optimizer_config *o = &t->config->optimizer;
+  bool finite = isfinite(u->losses.loss) && isfinite(u->gradient_norm);
+  if (finite && u->gradient_norm * clip_factor(o, u->gradient_norm) <= largest_norm(o)) return TT_OK;
+  const char *how =
+      t->non_finite_quietly
+          ? ""
+          : ". Leave the batch out (train.skip_batches, or train.non_finite = \"skip\"), or start "
+            "a new run (--init-from goes on from a checkpoint's weights) with a lower "
+            "optimizer.learning_rate or a longer optimizer.warmup_steps";
+  return tt_fail(TT_ERR_NUMERIC,
+                 "update %lld: the loss is %g (token %g, position %g, distance %g) and the "
+                 "gradient norm %g%s, "
+                 "in batch %lld; no weight was changed%s",
+                 (long long)t->state.step + 1, u->losses.loss, u->losses.token, u->losses.position,
+                 u->losses.distance, u->gradient_norm,
+                 finite ? ", too large for the optimizer's 32 bits" : "", (long long)b->number, how);
 }
 
 // Adam on what this rank owns of a bucket.
@@ -232,14 +251,14 @@ static void step_bucket(tt_trainer *t, const tt_shard *s, double clip, double ra
 static void apply(tt_trainer *t, tt_update *u) {
   const tt_optimizer_config *o = &t->config->optimizer;
   u->learning_rate = tt_learning_rate(o, t->config->train.steps, t->state.step);
-  double clip = o->clip_norm > 0 ? o->clip_norm / (u->gradient_norm + 1e-6) : 1;
+  double clip = clip_factor(o, u->gradient_norm);
   double rate = tt_adam_rate(u->learning_rate, o->beta1, o->beta2, t->state.step + 1);
   tt_messages before = {0};
   tt_comm_count_as(t->comm, TT_TRAFFIC_WEIGHTS);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *s = &t->shards.list[k];
     enter(t, TT_PART_OPTIMIZER);
-    step_bucket(t, s, clip < 1 ? clip : 1, rate, u->learning_rate);
+    step_bucket(t, s, clip, rate, u->learning_rate);
     enter(t, TT_PART_COMMUNICATION);
     tt_messages now = tt_comm_gather_begin(s->ranks, t->weights + s->first, t->weights + s->segment[0],
                                            s->counts, sizeof(float));
@@ -264,7 +283,8 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   u->losses = batch_means(b, w, &t->config->train);
   enter(t, TT_PART_OPTIMIZER);
   TT_TRY(gradient_norm(t, &u->gradient_norm));
-  TT_TRY(tt_comm_agree(t->comm, check_finite(t, u)));
+  status = check_finite(t, b, u);
+  TT_TRY((t->non_finite_quietly ? tt_comm_agree_quietly : tt_comm_agree)(t->comm, status));
   apply(t, u);
   tt_comm_count_as(t->comm, TT_TRAFFIC_OTHER);
   enter(t, TT_PART_OTHER);

@@ -95,6 +95,16 @@ tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *c
   return TT_OK;
 }
 
+void tt_trainer_restart(tt_trainer *t) {
+  size_t bytes = (size_t)t->shards.own * sizeof(float);
+  memset(t->moment1, 0, bytes), memset(t->moment2, 0, bytes);
+  tt_parameters_init(t->parameters, t->config->train.seed, t->weights);
+  tt_progress_state_free(&t->state);
+  t->state = (tt_progress_state){0};
+  tt_gaussian_means(t->state.means);
+  tt_model_set_means(t->model, t->state.means);
+}
+
 void tt_trainer_free(tt_trainer *t) {
   tt_model_free(t->model);
   tt_tree_free(&t->tree);

@@ -38,6 +38,7 @@ typedef struct {
   tt_silent_check silent;    // of the last leaf that was run twice
   tt_progress_state state;   // updates done, molecules seen, ...
   tt_stopping *stopping;     // looked at in every validation; NULL: none is stopped
+  bool non_finite_quietly;   // TT_ERR_NUMERIC of an update is not printed: whoever calls deals with it
 } tt_trainer;
 
 typedef struct {
@@ -53,11 +54,14 @@ double tt_trainer_bytes(const tt_trainer *t);
 // Collective, after tt_trainer_plan or on a zeroed *t, which is planned first. Weights are initial values
 // from config->train.seed, moments zero, step 0.
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config);
+// Not collective: back to where tt_trainer_init left it.
+void tt_trainer_restart(tt_trainer *t);
 void tt_trainer_free(tt_trainer *t);
 
 // Collective: one update on a global batch. TT_ERR_MACHINE, before any weight changes, when a leaf that is
 // run twice (train.silent_check_every) is not the same twice. TT_ERR_NUMERIC, before any weight changes, when
-// a loss or the gradient norm is not finite.
+// a loss or the gradient norm is not finite, or the norm too large for the moments to stay finite; *update
+// tells them.
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 
 // Collective: losses over the validation set, without dropout. TT_STOPPED, and nothing in *losses.

@@ -230,7 +230,7 @@ static void a_pause_of_the_disk_is_bridged(void **state) {
   tt_step_reading r = {0};
   const int lane = 2 * TT_CHUNK + RECORDS % TT_CHUNK; // records in three chunks, should one be the short one
   for (int step = 0; step < lane * LANES / BATCH; step++) {
-    tt_read_ahead_take(reader, &r);
+    tt_read_ahead_take(reader, 0, &r);
     assert_int_equal(r.error.status, TT_OK);
     assert_int_equal(r.records.count, BATCH);
   }
@@ -283,7 +283,7 @@ static atomic_bool stopped;
 
 static void *take_one(void *reader) {
   static tt_step_reading reading;
-  tt_read_ahead_take(reader, &reading);
+  tt_read_ahead_take(reader, 0, &reading);
   tt_status status = reading.error.status;
   tt_step_reading_free(&reading);
   reading = (tt_step_reading){0};
