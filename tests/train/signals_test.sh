@@ -29,6 +29,7 @@ chain() {
     code=$?
     [ "$code" = 0 ] && break
     stopped "$out"
+    [ "$code" = 75 ] || break
     grep -q "(${names[s]} on rank $((r < 0 ? 0 : r)))" "$work/log" || fail "$what: not the reason: $(tail -1 "$work/log")"
     step=$(ls "$out/checkpoints" 2> /dev/null | tail -1)
     ! grep -q "which is saved" "$work/log" || tail -4 "$out/run.jsonl" | grep -q '"type":"stop"' || fail "$what: no stop record"
