@@ -21,6 +21,9 @@ static const char help[] =
     "ranks.\n"
     "\n"
     "  --step N      the update, counted from 1, as in the log\n"
+    "  --batch B     with batch B, which the update was tried with before the run left it out (default: the "
+    "one "
+    "that it used)\n"
     "  --store DIR   the molecules (default: where the run found them)\n"
     "  --tensor T    ranks that share a leaf (default: the run's own parallel.tensor; another T rounds "
     "differently)\n"
@@ -33,28 +36,28 @@ static const char help[] =
     "\n"
     "exit code: 0 done, whether or not the bits are the same; 1 it could not be run again; 2 wrong usage\n";
 
-enum { OPTION_STEP = 256, OPTION_STORE, OPTION_TENSOR, OPTION_START, OPTION_JSON, OPTION_HELP };
+enum { OPTION_STEP = 256, OPTION_BATCH, OPTION_STORE, OPTION_TENSOR, OPTION_START, OPTION_JSON, OPTION_HELP };
 
 static const struct option options[] = {
-    {"step", required_argument, NULL, OPTION_STEP},
-    {"store", required_argument, NULL, OPTION_STORE},
-    {"tensor", required_argument, NULL, OPTION_TENSOR},
-    {"from-start", no_argument, NULL, OPTION_START},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
+    {"batch", required_argument, NULL, OPTION_BATCH}, {"step", required_argument, NULL, OPTION_STEP},
+    {"store", required_argument, NULL, OPTION_STORE}, {"tensor", required_argument, NULL, OPTION_TENSOR},
+    {"from-start", no_argument, NULL, OPTION_START},  {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},         {NULL, 0, NULL, 0},
 };
 
 typedef struct {
   tt_replay_request request;
+  int64_t batch;
   bool json, help;
 } arguments;
 
-static tt_status read_number(const char *text, const char *option, int64_t most, int64_t *value) {
+static tt_status read_number(const char *text, const char *option, int64_t least, int64_t most,
+                             int64_t *value) {
   char *end;
   long long n = strtoll(text, &end, 10);
-  if (end == text || *end || n < 1 || n > most)
-    return tt_fail(TT_ERR_ARGUMENT, "replay: %s takes a whole number from 1, not '%s'", option, text);
+  if (end == text || *end || n < least || n > most)
+    return tt_fail(TT_ERR_ARGUMENT, "replay: %s takes a whole number from %d, not '%s'", option, (int)least,
+                   text);
   *value = n;
   return TT_OK;
 }
@@ -66,13 +69,17 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
     int64_t tensor = 0;
     switch (c) {
     case OPTION_STEP:
-      TT_TRY(read_number(optarg, "--step", INT64_C(1000000000000), &q->step));
+      TT_TRY(read_number(optarg, "--step", 1, INT64_C(1000000000000), &q->step));
+      break;
+    case OPTION_BATCH:
+      TT_TRY(read_number(optarg, "--batch", 0, INT64_C(1000000000000), &a->batch));
+      q->batch = &a->batch;
       break;
     case OPTION_STORE:
       q->store = optarg;
       break;
     case OPTION_TENSOR:
-      TT_TRY(read_number(optarg, "--tensor", 1024, &tensor));
+      TT_TRY(read_number(optarg, "--tensor", 1, 1024, &tensor));
       q->tensor = (int)tensor;
       break;
     case OPTION_START:

@@ -19,7 +19,7 @@ static void print_losses(const tt_replay *r, const tt_replay_request *q) {
   print_number(logged, "loss_distance", l->distance, old->distance);
   print_number(logged, "grad_norm", r->update.gradient_norm, logged->update.gradient_norm);
   if (!logged->there)
-    printf("the log has no record of this update\n");
+    printf("the log has no record of this update, with this batch\n");
   else if (tt_replay_log_same(&logged->update, &r->update))
     printf("the same bits as in the log\n");
   else
@@ -66,12 +66,16 @@ void tt_replay_print(const tt_replay *r, const tt_replay_request *q, const tt_re
   printf("update     %lld of %s, from %s, on %d rank%s (%s)\n", (long long)q->step, q->run,
          r->from ? r->checkpoint : "the initial weights", r->ranks, r->ranks == 1 ? "" : "s", r->backend);
   printf("batch      %lld, of %d molecules\n", (long long)r->batch, r->molecules);
+  if (r->log.tried >= 0 && r->log.tried != r->batch)
+    printf("           it was tried with batch %lld first; --batch %lld looks into that\n",
+           (long long)r->log.tried, (long long)r->log.tried);
   if (r->same + r->other > 0)
     printf("before it  %lld of %lld updates have the bits of the log\n", (long long)r->same,
            (long long)(r->same + r->other));
   char broken[200];
   tt_replay_first_broken(r, broken, sizeof broken);
-  if (!r->finite) printf("the update was not applied: its loss or gradient norm is not finite\n");
+  if (!r->finite)
+    printf("the update was not applied: its loss or gradient norm is not finite, or too large\n");
   if (*broken) printf("not finite first: %s\n", broken);
   print_losses(r, q);
   print_rows(r, rows);

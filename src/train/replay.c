@@ -9,6 +9,7 @@
 #include "core/philox.h"
 #include "core/progress.h"
 #include "model/flops.h"
+#include "train/batches.h"
 #include "train/run_folder.h"
 
 typedef struct {
@@ -18,7 +19,8 @@ typedef struct {
   tt_store *store;
   tt_loader *loader;
   tt_trainer trainer;
-  tt_lane_cuts cuts; // of the whole run up to the update
+  tt_lane_cuts cuts;      // of the whole run up to the update
+  tt_number_set left_out; // batches, likewise
 } state;
 
 static bool leader(const state *s) {
@@ -135,7 +137,9 @@ static tt_status read_log(state *s, tt_replay *r) {
   TT_TRY(tt_replay_log_read(&r->log, s->request->run, r->from + 1, s->request->step, &lanes));
   TT_TRY(tt_lane_cuts_copy(&s->cuts, &s->trainer.state.skipped));
   for (size_t k = 0; k < r->log.cuts.count; k++) TT_TRY(tt_lane_cuts_add(&s->cuts, r->log.cuts.cuts[k]));
-  return TT_OK;
+  size_t unused;
+  TT_TRY(tt_batches_left_out(&c->train, &s->trainer.state, &s->left_out, &unused));
+  return tt_batches_of_log(r->log.batches, s->request->step, &s->left_out);
 }
 
 // Collective: rank 0's list to all.
@@ -150,13 +154,26 @@ static tt_status hand_out_cuts(state *s) {
   return TT_OK;
 }
 
+static tt_status hand_out_batches(state *s) {
+  int64_t count = (int64_t)s->left_out.count;
+  TT_TRY(tt_comm_broadcast(s->comm, &count, sizeof count, 0));
+  for (int64_t k = 0; k < count; k++) {
+    int64_t number = leader(s) ? s->left_out.values[k] : 0;
+    TT_TRY(tt_comm_broadcast(s->comm, &number, sizeof number, 0));
+    TT_TRY(tt_comm_agree(s->comm, leader(s) ? TT_OK : tt_number_set_add(&s->left_out, number)));
+  }
+  return TT_OK;
+}
+
 static tt_status open_data(state *s, tt_replay *r) {
   TT_TRY(tt_comm_agree(s->comm, tt_store_open(&s->store, s->config.data.store)));
   TT_TRY(tt_trainer_init(&s->trainer, s->comm, &s->config));
   TT_TRY(load(s, r));
   TT_TRY(tt_comm_agree(s->comm, leader(s) ? read_log(s, r) : TT_OK));
   TT_TRY(hand_out_cuts(s));
-  return tt_loader_create(&s->loader, s->comm, s->store, &s->config, tt_flops_cost, &s->cuts);
+  TT_TRY(hand_out_batches(s));
+  TT_TRY(tt_loader_create(&s->loader, s->comm, s->store, &s->config, tt_flops_cost, &s->cuts));
+  return tt_comm_agree(s->comm, tt_loader_leave_out(s->loader, &s->left_out));
 }
 
 // ---- the updates ----
@@ -192,10 +209,30 @@ static tt_status run_before(state *s, tt_replay *r) {
   return TT_OK;
 }
 
+// The batch of the update, or the one that it was tried with before: of those left out, it knew only those
+// before that one then.
+static tt_status last_batch(state *s, tt_replay_log *log, const tt_global_batch **batch) {
+  const int64_t *wanted = s->request->batch;
+  if (wanted) {
+    if (leader(s)) tt_replay_log_forget(log); // its record is of the batch that was used
+    s->left_out.count = tt_number_set_below(&s->left_out, *wanted);
+    TT_TRY(tt_comm_agree(s->comm, tt_loader_leave_out(s->loader, &s->left_out)));
+  }
+  TT_TRY(tt_loader_batch(s->loader, s->trainer.state.step, batch));
+  if (!wanted || (*batch)->number == *wanted) return TT_OK;
+  long long step = s->request->step, given = *wanted, right = (*batch)->number;
+  tt_status status = tt_fail(TT_ERR_DATA,
+                             "update %lld has never been tried with batch %lld; the first it can be "
+                             "tried with is %lld",
+                             step, given, right);
+  return tt_comm_agree(s->comm, status);
+}
+
 static tt_status run_last(state *s, tt_replay *r) {
   tt_trainer *t = &s->trainer;
   const tt_global_batch *batch;
-  TT_TRY(tt_loader_batch(s->loader, t->state.step, &batch));
+  TT_TRY(last_batch(s, &r->log, &batch));
+  t->non_finite_quietly = true; // it is what is to be looked at
   TT_TRY(tt_comm_agree(s->comm, tt_parameters_look(&r->parameters, t)));
   tt_activations_begin(&r->activations, t);
   tt_status status = tt_trainer_update(t, batch, &r->update), ended = tt_activations_end(&r->activations, t);
@@ -204,7 +241,7 @@ static tt_status run_last(state *s, tt_replay *r) {
   TT_TRY(ended);
   TT_TRY(tt_parameters_compare(&r->parameters, t));
   r->worst_count = tt_worst_find(t, batch, TT_WORST, r->worst);
-  r->batch = (int64_t)(batch->sample[0] / (uint64_t)batch->count);
+  r->batch = batch->number;
   r->molecules = batch->count;
   show(s, r);
   return TT_OK;
@@ -229,6 +266,7 @@ tt_status tt_replay_run(const tt_comm *comm, const tt_replay_request *request, t
   tt_trainer_free(&s.trainer);
   tt_store_close(s.store);
   tt_lane_cuts_free(&s.cuts);
+  tt_number_set_free(&s.left_out);
   tt_config_free(&s.config);
   return status;
 }

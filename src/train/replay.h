@@ -12,11 +12,13 @@
 #include "train/worst.h"
 
 typedef struct {
-  const char *run;   // folder of the run
-  int64_t step;      // the update, counted from 1
-  const char *store; // in place of the run's own; NULL
-  int tensor;        // in place of its parallel.tensor; 0
-  bool from_start;   // from the initial weights, when no checkpoint before it is there
+  const char *run;      // folder of the run
+  int64_t step;         // the update, counted from 1
+  const char *store;    // in place of the run's own; NULL
+  int tensor;           // in place of its parallel.tensor; 0
+  const int64_t *batch; // the batch of the update, one that it was tried with and that was left out; NULL:
+                        // the one that it used
+  bool from_start; // from the initial weights, when no checkpoint before it is there
 } tt_replay_request;
 
 typedef struct {
@@ -40,9 +42,9 @@ typedef struct {
 
 // Collective. Runs the updates after the checkpoint up to and including the one asked for. An update that
 // gives numbers that are not finite ends it well if it is that one. Errors are printed already: TT_ERR_DATA
-// when no checkpoint before it is kept (the message says what can be replayed), TT_ERR_NUMERIC when an update
-// before it fails, and those of loading a checkpoint and opening a store. Free with tt_replay_free, also
-// after a failure.
+// when no checkpoint before it is kept (the message says what can be replayed) or it was not tried with that
+// batch, TT_ERR_NUMERIC when an update before it fails, and those of loading a checkpoint and opening a
+// store. Free with tt_replay_free, also after a failure.
 tt_status tt_replay_run(const tt_comm *comm, const tt_replay_request *request, tt_replay *replay);
 void tt_replay_free(tt_replay *replay);
 

@@ -44,6 +44,14 @@ static tt_status take_skip(const reading *r, const json_t *record) {
   return tt_lane_cuts_add(&r->log->cuts, cut);
 }
 
+static tt_status take_batch(tt_replay_log *log, json_t *record, int64_t step) {
+  const char *policy = json_string_value(json_object_get(record, "policy"));
+  bool failed = policy && strcmp(policy, "list") != 0;
+  if (failed && step == log->last && log->tried < 0)
+    log->tried = json_integer_value(json_object_get(record, "batch"));
+  return json_array_append(log->batches, record) == 0 ? TT_OK : tt_fail(TT_ERR_MEMORY, "out of memory");
+}
+
 static tt_status take(void *user, json_t *record, const char *line, size_t length) {
   (void)line, (void)length;
   const reading *r = user;
@@ -56,13 +64,16 @@ static tt_status take(void *user, json_t *record, const char *line, size_t lengt
     log->ranks = (int)json_integer_value(json_object_get(record, "ranks"));
   }
   if (tt_runlog_is(record, "step")) take_step(log, record, step);
+  if (tt_runlog_is(record, "skip_batch") || tt_runlog_is(record, "rollback"))
+    return take_batch(log, record, step);
   return tt_runlog_is(record, "skip") && step <= log->last ? take_skip(r, record) : TT_OK;
 }
 
 tt_status tt_replay_log_read(tt_replay_log *log, const char *run, int64_t first, int64_t last,
                              const tt_lanes *lanes) {
   char path[PATH_MAX];
-  *log = (tt_replay_log){.first = first, .last = last};
+  *log = (tt_replay_log){.first = first, .last = last, .tried = -1, .batches = json_array()};
+  if (!log->batches) return tt_fail(TT_ERR_MEMORY, "out of memory");
   if (snprintf(path, sizeof path, "%s/run.jsonl", run) >= (int)sizeof path)
     return tt_fail(TT_ERR_IO, "the path of the run folder %.60s... is too long", run);
   TT_TRY(tt_alloc(&log->updates, (size_t)(last - first + 1), sizeof *log->updates, "updates of the log"));
@@ -71,12 +82,17 @@ tt_status tt_replay_log_read(tt_replay_log *log, const char *run, int64_t first,
 
 void tt_replay_log_free(tt_replay_log *log) {
   free(log->updates);
+  json_decref(log->batches);
   tt_lane_cuts_free(&log->cuts);
   *log = (tt_replay_log){0};
 }
 
 const tt_logged_update *tt_replay_log_at(const tt_replay_log *log, int64_t step) {
   return &log->updates[step - log->first];
+}
+
+void tt_replay_log_forget(tt_replay_log *log) {
+  log->updates[log->last - log->first].there = false;
 }
 
 static bool same(double a, double b) {

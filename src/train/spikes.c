@@ -112,14 +112,12 @@ tt_status tt_spikes_watch(tt_spikes *s, const tt_trainer *t, const tt_global_bat
   if (!tt_spikes_add(s, u->losses.loss, &spike)) return TT_OK;
   tt_worst worst[TT_WORST];
   int count = tt_worst_find(t, b, TT_WORST, worst);
-  // the batch's place in the order of the data, counted from 0
-  int64_t batch = (int64_t)(b->sample[0] / (uint64_t)b->count);
-  warn(&spike, t->state.step, batch, worst, count);
+  warn(&spike, t->state.step, b->number, worst, count);
   return tt_runlog_append(log, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:i, s:o, s:I, s:o, s:o}", "type",
                                          "spike", "step", (json_int_t)t->state.step, "z",
                                          tt_runlog_number(spike.z), "loss", tt_runlog_number(spike.loss),
                                          "mean", tt_runlog_number(spike.mean), "deviation",
                                          tt_runlog_number(spike.deviation), "count", spike.count, "grad_norm",
-                                         tt_runlog_number(u->gradient_norm), "batch", (json_int_t)batch,
+                                         tt_runlog_number(u->gradient_norm), "batch", (json_int_t)b->number,
                                          "worst", tt_worst_json(worst, count), "records", records_of(b)));
 }

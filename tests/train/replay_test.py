@@ -261,6 +261,27 @@ def failing():
     refused(f"update {step}", 1, run, "--step", str(step + 1))
 
 
+def batches_left_out():
+    """A run that leaves a batch out is replayed without it; the batch that it left out can be tried."""
+    whole, run, later = path("whole"), path("batches"), path("later")
+    train(1, run, "train.skip_batches=5")
+    steps, undisturbed = logged(run), logged(whole)
+    assert steps[5]["loss"] == undisturbed[5]["loss"] and steps[6]["loss"] != undisturbed[6]["loss"]
+    for ranks in (1, 2) if mpirun else (1,):
+        found = replay(ranks, run, 7)
+        assert found["same_bits"] and found["batch"] == 7 and found["from"] == 4 and found["before_same"] == 2
+    found = replay(1, run, 6, "--batch", "5")  # the update 6 of the undisturbed run
+    assert found["batch"] == 5 and found["logged"] is None and found["losses"]["loss"] == undisturbed[6]["loss"]
+    refused("update 7 has never been tried with batch 5", 1, run, "--step", "7", "--batch", "5")
+    # the checkpoint does not know of it yet: the log does
+    shutil.copytree(keep(whole, path("before"), [4]), later)
+    train(1, later, "train.skip_batches=5", options=("--resume",))
+    assert logged(later)[9]["loss"] == steps[9]["loss"]
+    os.remove(checkpoint(later, 8))
+    found = replay(1, later, 9)
+    assert found["same_bits"] and found["from"] == 4 and found["batch"] == 9 and found["before_same"] == 4
+
+
 def chunks_left_out():
     """A run that could not read a chunk is replayed without it, whether or not it can be read now."""
     global store
@@ -294,6 +315,7 @@ def main():
         subprocess.run([make_store, store, "5000", "200", "12"], check=True)
         healthy()
         failing()
+        batches_left_out()
         if mpirun:
             tensor_groups()
         chunks_left_out()
