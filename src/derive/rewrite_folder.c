@@ -54,6 +54,7 @@ static tt_status check_no_build(const char *folder) {
 static tt_status prepare(const char *folder, const char *origin) {
   char path[PATH_MAX];
   snprintf(path, sizeof path, "%s/origin.json", folder); // the claim has checked the length
+  tt_file_tidy(path); // of a job that was killed before it had begun
   TT_TRY(tt_file_exists(path) ? clear(folder) : check_no_build(folder));
   return tt_file_replace(path, origin, strlen(origin));
 }

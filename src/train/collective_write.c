@@ -85,6 +85,34 @@ _Noreturn static void give_up(const tt_comm *ranks, const char *path, const char
   tt_comm_abort(ranks);
 }
 
+// The file that is being written. MPI tells of its errors before HDF5 gets to see them: on its way out of a
+// call that failed on one rank only, HDF5 leaves out collective calls that the others make, and they would
+// wait for ever.
+static struct {
+  const tt_comm *ranks;
+  const char *path;
+  const char *step;
+} writing;
+
+static void on_mpi_error(MPI_File *file, int *code, ...) {
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length;
+  if (*file == MPI_FILE_NULL) return; // it cannot be opened: all ranks are told so
+  MPI_Error_string(*code, text, &length);
+  tt_fail(TT_ERR_IO, "cannot %s %s: %s", writing.step, writing.path, text);
+  tt_file_abandon(writing.path);
+  tt_comm_abort(writing.ranks);
+}
+
+// For files that are opened from now on, until MPI_ERRORS_RETURN, the default, is set again.
+static void end_at_mpi_errors(const tt_comm *ranks, const char *path) {
+  MPI_Errhandler handler;
+  writing.ranks = ranks, writing.path = path, writing.step = "write";
+  MPI_File_create_errhandler(on_mpi_error, &handler);
+  MPI_File_set_errhandler(MPI_FILE_NULL, handler);
+  MPI_Errhandler_free(&handler); // kept as long as it is used
+}
+
 // Tensor by tensor on all ranks, also where a rank owns nothing of it: the calls are collective.
 static void write_values(const tt_comm *ranks, hid_t file, const char *path, const tt_checkpoint_share *share,
                          const own_part *parts) {
@@ -107,23 +135,28 @@ bool tt_collective_write_works(void) {
   return true;
 }
 
-static void open_write_close(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
-                             const own_part *parts, double *write_seconds, double *sync_seconds) {
+static tt_status open_write_close(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
+                                  const own_part *parts, double *write_seconds, double *sync_seconds) {
   WRITING_TOGETHER(path);
   double begun = tt_now();
+  end_at_mpi_errors(ranks, path);
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_mpio(access, ranks->mpi, MPI_INFO_NULL);
   H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
   H5Pset_all_coll_metadata_ops(access, true); // one rank reads the structure for all
   hid_t file = H5Fopen(path, H5F_ACC_RDWR, access);
   H5Pclose(access);
-  if (file < 0) give_up(ranks, path, "open");
+  TT_TRY(tt_comm_agree(ranks, file < 0 ? tt_h5_fail(TT_ERR_IO, path, "open") : TT_OK));
   write_values(ranks, file, path, share, parts);
   *write_seconds = tt_now() - begun;
   begun = tt_now();
+  writing.step = "sync";
   if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) give_up(ranks, path, "sync");
+  writing.step = "close";
   if (H5Fclose(file) < 0) give_up(ranks, path, "close");
+  MPI_File_set_errhandler(MPI_FILE_NULL, MPI_ERRORS_RETURN);
   *sync_seconds = tt_now() - begun;
+  return TT_OK;
 }
 
 tt_status tt_collective_write(const tt_comm *ranks, const char *path, const tt_checkpoint_share *share,
@@ -133,9 +166,9 @@ tt_status tt_collective_write(const tt_comm *ranks, const char *path, const tt_c
   tt_status status = tt_alloc(&parts, (size_t)share->parameters->count, sizeof *parts, "parts of tensors");
   TT_TRY(tt_comm_agree(ranks, status));
   find_parts(share, parts);
-  open_write_close(ranks, path, share, parts, write_seconds, sync_seconds);
+  status = open_write_close(ranks, path, share, parts, write_seconds, sync_seconds);
   free(parts);
-  return TT_OK;
+  return status;
 }
 
 #else

@@ -79,10 +79,12 @@ def groups(listed):
 
 
 class Campaign:
-    """Faults in one program, at one n after the other. `begin` prepares; `arguments` is the program; `judge(ended, how, call)` looks at
-    what is left, goes on from there, and says how many updates were lost."""
+    """Faults in one program, at one n after the other. `begin` prepares; `arguments` is the program; `judge(ended, how, what,
+    ranks)` looks at what is left, goes on from there, and says how many updates were lost."""
 
-    def __init__(self, bench, name, folder, ranks, arguments, begin, judge, rank=None):
+    def __init__(self, bench, name, folder, ranks, arguments, begin, judge, rank=None, step=1):
+        self.always = lambda listed: []  # in the short form too: the calls of a list that are known to be delicate
+        self.step = step  # in the long form, every so many-th call: where others go through all of them
         self.bench, self.name, self.folder, self.ranks, self.arguments = bench, name, folder, ranks, arguments
         self.begin, self.judge, self.rank = begin, judge, rank
 
@@ -110,11 +112,12 @@ class Campaign:
     def numbers(self, how, some):
         """All n, without end; or one of each group."""
         if LONG:
-            yield from range(1, 100000)
+            yield from range(1, 100000, self.step)
         self.execute(how)
         listed, draw = self.report(), random.Random(f"{SEED} {self.name} {how}")
         chosen = sorted(draw.choice(g) for g in groups(listed))
-        yield from sorted(draw.sample(chosen, some)) if some < len(chosen) else chosen
+        drawn = draw.sample(chosen, some) if some < len(chosen) else chosen
+        yield from sorted(set(drawn) | set(self.always(listed)))
 
     def go(self, how, some):
         """Returns when the program ran to its end without the fault, or `some` n were tried."""
@@ -129,7 +132,7 @@ class Campaign:
                 continue  # threads: one call less than last time
             count += 1
             before = len(bench.problems)
-            lost, seconds = self.judge(ended, how, f"{self.name}, {how} at call {n} ({call})")
+            lost, seconds = self.judge(ended, how, f"{self.name}, {how} at call {n} ({call})", self.ranks)
             worst, wrong = max(worst, lost), wrong + (len(bench.problems) > before)
             restarts.append(seconds)
         bench.check(count > 0, f"{self.name}, {how}: no call was counted")

@@ -72,13 +72,13 @@ class Training:
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def go_on(self, what, ranks=1, announced=None):
+    def go_on(self, what, announced=None):
         """Goes on with the run in the folder; all must be as it is without the disturbance. Returns how many updates were done again
         and how long it took. `announced`: the log as it was read last, where the disk may have an older one."""
         bench, folder = self.bench, self.folder
         found = records(folder) if announced is None else parse(announced)
         reached, saved = last_step(found, "step"), last_step(found, "save")
-        ended = bench.run(ranks, self.arguments(folder, resume=True))
+        ended = bench.run(1, self.arguments(folder, resume=True))
         if not bench.check(ended.code == 0, f"{what}: going on failed with {ended.code}: {ended.out[-600:]}"):
             return 0, ended.seconds
         bench.check("warning" not in ended.out, f"{what}: going on warns: {ended.out[-600:]}")
@@ -112,6 +112,6 @@ class Training:
         left = [f for f in files(self.folder) if ".tmp." in f]
         bench.check(not left or "unlink" in what, f"{what}: left {left}")
 
-    def judge(self, ended, how, what):
+    def judge(self, ended, how, what, ranks):
         self.look_after_fault(ended, how, what)
         return self.go_on(what)
