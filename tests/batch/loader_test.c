@@ -413,6 +413,54 @@ static void a_chunk_that_cannot_be_read_is_left_out(void **state) {
   tt_lane_cuts_free(&seen);
 }
 
+// A batch is left out after it was returned, as a run does by itself, or from the start: the batches after it
+// are the same, also where it holds a chunk that cannot be read. Then from the middle, as after a resume.
+static void left_out_batches_do_not_change_the_others(void **state) {
+  (void)state;
+  static const int64_t numbers[] = {0, 6, 7, 20, 47};
+  enum { OUT = sizeof numbers / sizeof *numbers, STEPS = 45, LATER = 30 };
+  tt_config config = configuration(2, TT_BAD_SKIP);
+  config.train.steps = STEPS;
+  tt_lanes lanes = the_lanes(&config);
+  atomic_store(&unreadable[chunk_of(&lanes, 1, 0)], true); // which batch 0 begins with
+  atomic_store(&unreadable[chunk_of(&lanes, 3, 1)],
+               true); // 256 records a lane, 24 a batch: batch 10 begins in it
+  tt_number_set list = {0}, all = {0};
+  for (int k = 0; k < OUT; k++) assert_int_equal(tt_number_set_add(&all, numbers[k]), TT_OK);
+  tt_loader *told = a_loader(&config, NULL), *alone = a_loader(&config, NULL), *later = NULL;
+  const tt_global_batch *batch;
+  assert_int_equal(tt_loader_leave_out(told, &all), TT_OK);
+  for (int64_t step = 0; step < STEPS; step++) {
+    if (step == LATER) {
+      later = a_loader(&config, tt_loader_cuts(told));
+      assert_int_equal(tt_loader_leave_out(later, &all), TT_OK);
+    }
+    int64_t number = tt_number_set_missing(&all, step);
+    assert_int_equal(tt_loader_batch(told, step, &batch), TT_OK);
+    assert_int_equal(batch->number, number);
+    check(batch, number, &config, tt_loader_cuts(told));
+    for (;;) { // each batch is taken, and only then left out
+      assert_int_equal(tt_loader_batch(alone, step, &batch), TT_OK);
+      assert_int_equal(batch->number, tt_number_set_missing(&list, step));
+      check(batch, batch->number, &config, tt_loader_cuts(alone));
+      if (!tt_number_set_has(&all, batch->number)) break;
+      assert_int_equal(tt_number_set_add(&list, batch->number), TT_OK);
+      assert_int_equal(tt_loader_leave_out(alone, &list), TT_OK);
+    }
+    assert_int_equal(batch->number, number);
+    const tt_lane_cuts *a = tt_loader_cuts(told), *b = tt_loader_cuts(alone);
+    assert_true(a->count > 0);
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->cuts, b->cuts, a->count * sizeof *a->cuts);
+    if (!later) continue;
+    assert_int_equal(tt_loader_batch(later, step, &batch), TT_OK);
+    check(batch, number, &config, tt_loader_cuts(told));
+  }
+  assert_int_equal(list.count, OUT);
+  tt_number_set_free(&list), tt_number_set_free(&all);
+  tt_loader_free(told), tt_loader_free(alone), tt_loader_free(later);
+}
+
 // A chunk that was read in part before a resume, and then cannot be read any more.
 static void the_rest_of_a_chunk_is_left_out(void **state) {
   (void)state;
@@ -516,6 +564,7 @@ int main(void) {
       cmocka_unit_test_setup(without_threads_they_are_the_same, set_up),
       cmocka_unit_test_setup(a_chunk_that_cannot_be_read_stops_in_time, set_up),
       cmocka_unit_test_setup(a_chunk_that_cannot_be_read_is_left_out, set_up),
+      cmocka_unit_test_setup(left_out_batches_do_not_change_the_others, set_up),
       cmocka_unit_test_setup(the_rest_of_a_chunk_is_left_out, set_up),
       cmocka_unit_test_setup(a_long_reason_is_cut_between_characters, set_up),
       cmocka_unit_test_setup(a_store_that_cannot_be_read_stops, set_up),

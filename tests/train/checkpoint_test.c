@@ -147,6 +147,9 @@ static void assert_same_state(const tt_progress_state *a) {
   assert_int_equal(a->skipped.count, progress.skipped.count);
   for (size_t k = 0; k < progress.skipped.count; k++)
     assert_memory_equal(&a->skipped.cuts[k], &cuts[k], sizeof *cuts);
+  assert_int_equal(a->skipped_batches.count, progress.skipped_batches.count);
+  for (size_t k = 0; k < progress.skipped_batches.count; k++)
+    assert_int_equal(a->skipped_batches.values[k], progress.skipped_batches.values[k]);
 }
 
 static void assert_message_has(const char *part) {
@@ -198,6 +201,40 @@ static void the_version_tells_of_skipped_chunks(void **state) {
     for (size_t k = 0; k < count; k++)
       assert_true(rows[k][0] == cuts[k].position && rows[k][1] == cuts[k].kept);
   }
+}
+
+// Batches that were left out, with and without chunks. Of the whole digest are those before the last batch
+// that was used; of step 17 that is batch 18 when 3 and 17 were left out, whatever is known of the batches
+// after it.
+static void skipped_batches_are_kept(void **state) {
+  (void)state;
+  int64_t lists[][4] = {{3, 17, 0, 0}, {3, 17, 20, 0}, {3, 17, 500, 70000000000}, {3, 16, 0, 0}};
+  const size_t lengths[] = {2, 3, 4, 2};
+  char digests[4][33];
+  for (int k = 0; k < 4; k++) {
+    for (size_t chunks = 0; chunks < 4; chunks += 3) {
+      progress.skipped.count = chunks;
+      progress.skipped_batches = (tt_number_set){lists[k], lengths[k], lengths[k]};
+      assert_int_equal(tt_progress_batches_passed(&progress), 2);
+      assert_int_equal(write_to(path), TT_OK);
+      assert_int_equal(schema_of(path), 4);
+      tt_progress_state s;
+      assert_int_equal(read_from(path, read1, read2, read3, &s), TT_OK);
+      assert_true(same(read1, weights) && same(read2, moment1) && same(read3, moment2));
+      assert_same_state(&s);
+      tt_progress_state_free(&s);
+    }
+    strcpy(digests[k], digest_of(weights, moment1, moment2).text);
+  }
+  assert_string_equal(digests[0], digests[1]);
+  assert_string_equal(digests[0], digests[2]);
+  assert_string_not_equal(digests[0], digests[3]);
+  int64_t wrong[] = {17, 3};
+  progress.skipped_batches = (tt_number_set){wrong, 2, 2};
+  assert_int_equal(write_to(path), TT_OK);
+  progress.skipped_batches = (tt_number_set){0};
+  assert_int_equal(read_from(path, read1, NULL, NULL, NULL), TT_ERR_CORRUPT);
+  assert_message_has("list of skipped batches is not what was written");
 }
 
 // A list that no program wrote under a digest that is right.
@@ -660,6 +697,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(round_trip),
       TEST(the_version_tells_of_skipped_chunks),
+      TEST(skipped_batches_are_kept),
       TEST(impossible_lists_are_found),
       TEST(bytes_depend_on_the_contents_only),
       TEST(digest_is_of_the_contents),

@@ -1,8 +1,8 @@
 // twotrack train, with numbers that are not finite in chosen batches: built with -Wl,--wrap=tt_model_train.
 // TT_TEST_NUMBERS lists "KIND BATCH" with commas: "loss" and "norm" make a loss term or a gradient of the
-// batch's first molecule not finite, each time the batch is used; "weight" spoils a weight of every rank before
-// the batch, the first time only, as a fault of the memory would. TT_TEST_KILL: kills the process at the
-// first piece of that batch.
+// batch's first molecule not finite, each time the batch is used; "weight" spoils a weight of every rank
+// before the batch, the first time only, as a fault of the memory would. TT_TEST_KILL: kills the process at
+// the first piece of that batch.
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>

@@ -24,6 +24,13 @@ run 1 "$work/plain" "" || fail "plain: $(tail -3 "$work/log")"
 cmp -s <(curve "$told") <(curve "$work/plain") && fail "batches left out change nothing"
 [ -z "$(logged "$work/plain" skip_batch)" ] && [ "$(listed "$work/plain")" = '"skipped_batches":[]' ] || fail "plain: something is left out"
 
+# replayed RUN STEP BATCH: from the log's list, past the newest checkpoint before it
+replayed() {
+  "$twotrack" replay "$1" --step "$2" --json > "$work/replay" 2>&1 && grep -q '"same_bits": *true' "$work/replay" &&
+    grep -q "\"batch\": *$3[,}]*\$" "$work/replay" || fail "replay of $1, update $2: $(head -c 400 "$work/replay")"
+}
+replayed "$told" 8 11
+
 # ---- found on the way ----
 faults="norm 0,loss 5,norm 6,loss 9"
 for n in 1 2 4; do
@@ -34,6 +41,7 @@ for n in 1 2 4; do
   [ "$(logged "$out" skip_batch | tr '\n' ' ')" = '"step":1,"policy":"skip","batch":0,"batches":1 "step":5,"policy":"skip","batch":5,"batches":1 "step":5,"policy":"skip","batch":6,"batches":1 "step":7,"policy":"skip","batch":9,"batches":1 ' ] ||
     fail "skip, $n: the log has $(logged "$out" skip_batch)"
   [ ! -e "$out/failures.jsonl" ] || fail "skip, $n: noted as a failure"
+  [ $n = 1 ] && replayed "$out" 7 10
 done
 for n in 1 2 4; do # the first two go back to the start, the others to a checkpoint of update 4
   out=$work/back-$n
