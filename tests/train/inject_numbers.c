@@ -1,8 +1,9 @@
-// twotrack train, with numbers that are not finite in chosen batches: built with -Wl,--wrap=tt_model_train.
-// TT_TEST_NUMBERS lists "KIND BATCH" with commas: "loss" and "norm" make a loss term or a gradient of the
-// batch's first molecule not finite, each time the batch is used; "weight" spoils a weight of every rank
-// before the batch, the first time only, as a fault of the memory would. TT_TEST_KILL: kills the process at
-// the first piece of that batch.
+// twotrack train, with numbers that are not finite in chosen batches: built with -Wl,--wrap=tt_model_train
+// and -Wl,--wrap=tt_model_evaluate. TT_TEST_NUMBERS lists "KIND BATCH" with commas: "loss" and "norm" make a
+// loss term or a gradient of the batch's first molecule not finite, each time the batch is used, "large" the
+// gradient finite but too large to be squared; "weight" spoils weights of every rank before the batch, the
+// first time only, as a fault of the memory would; "valid" makes validation losses after the batch infinite.
+// TT_TEST_KILL: kills the process at the first piece of that batch.
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,12 @@ tt_status __real_tt_model_train(tt_model *model, const float *weights, const tt_
 tt_status __wrap_tt_model_train(tt_model *model, const float *weights, const tt_piece *piece, uint64_t seed,
                                 uint64_t step, const tt_loss_scale *scale, float *gradient,
                                 const tt_piece_losses *losses);
+tt_status __real_tt_model_evaluate(tt_model *model, const float *weights, const tt_piece *piece,
+                                   const tt_piece_losses *losses);
+tt_status __wrap_tt_model_evaluate(tt_model *model, const float *weights, const tt_piece *piece,
+                                   const tt_piece_losses *losses);
+
+static uint64_t last_batch = UINT64_MAX;
 
 // The piece's molecule that is its batch's first; -1: it is in another piece.
 static int first_of(const tt_piece *piece) {
@@ -46,6 +53,7 @@ tt_status __wrap_tt_model_train(tt_model *model, const float *weights, const tt_
                                 const tt_piece_losses *losses) {
   static bool spoiled;
   uint64_t batch = piece->own->molecules ? piece->own->sample[0] / BATCH_SIZE : UINT64_MAX;
+  if (piece->own->molecules) last_batch = batch;
   const char *kill_at = getenv("TT_TEST_KILL");
   if (kill_at && batch == strtoull(kill_at, NULL, 10)) raise(SIGKILL);
   if (!spoiled && is_asked("weight", batch)) {
@@ -57,6 +65,14 @@ tt_status __wrap_tt_model_train(tt_model *model, const float *weights, const tt_
   if (first < 0) return TT_OK;
   if (is_asked("loss", batch)) losses->position[first] = INFINITY;
   if (is_asked("norm", batch)) gradient[7] = NAN;
+  if (is_asked("large", batch)) gradient[7] = 1e30f;
+  return TT_OK;
+}
+
+tt_status __wrap_tt_model_evaluate(tt_model *model, const float *weights, const tt_piece *piece,
+                                   const tt_piece_losses *losses) {
+  TT_TRY(__real_tt_model_evaluate(model, weights, piece, losses));
+  if (is_asked("valid", last_batch) && piece->own->molecules) losses->distance[0] = INFINITY;
   return TT_OK;
 }
 

@@ -82,6 +82,15 @@ grep -q "error: update 8: the loss is .* in batch 7; no weight was changed. Leav
 run 2 "$work/stop" "norm 7" --resume --set train.skip_batches=7 || fail "stop, resumed: $(tail -3 "$work/log")"
 same_curve "$work/seven" "$work/stop"
 
+# a finite gradient that Adam cannot square, unless it is clipped before
+run 2 "$work/large" "large 2" --set optimizer.clip_norm=0 && fail "a gradient of 1e30 was taken"
+grep -q "error: update 3: .* gradient norm 1e+30, too large for the optimizer's 32 bits, in batch 2" "$work/log" || fail "large: $(tail -3 "$work/log")"
+run 1 "$work/clipped" "large 2" --set train.steps=4 || fail "a gradient of 1e30, clipped: $(tail -3 "$work/log")"
+# a validation stops under every policy, and what it looked at is not saved
+run 2 "$work/valid" "valid 9" --set train.non_finite=rollback --set train.checkpoint_every=5 && fail "an infinite validation loss was not seen"
+grep -q "error: validation after update 10: the loss is inf" "$work/log" || fail "valid: $(tail -3 "$work/log")"
+[ "$(ls "$work/valid/checkpoints")" = step-000000005.h5 ] || fail "valid: it left $(ls "$work/valid/checkpoints")"
+
 run 1 "$work/wrong" "" --set train.skip_batches=7-5 && fail "7-5 is no range"
 grep -q 'skip_batches = "7-5" is no list of batches: write numbers' "$work/log" || fail "wrong list: $(cat "$work/log")"
 finish
