@@ -1,6 +1,6 @@
 #include "watch/beat.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 // The beginning of a text, up to `end` if that is in it.
@@ -32,6 +32,21 @@ void tt_beat_observe(tt_observer *o, double now, tt_beat *beat) {
     beat->step = p.step;
     copy(beat->phase, sizeof beat->phase, p.phase, 0);
   }
+}
+
+static bool is_text(const char *text, size_t room) {
+  return memchr(text, 0, room) != NULL;
+}
+
+bool tt_beat_is_good(const tt_beat *beat) {
+  for (int k = 0; k < TT_THREADS; k++) {
+    const tt_beat_thread *t = &beat->thread[k];
+    if (t->busy > 1 || t->kind > TT_WITH_SYSTEM || !(t->still >= 0 && isfinite(t->still)) ||
+        !is_text(t->doing, sizeof t->doing) || !is_text(t->call, sizeof t->call) ||
+        !is_text(t->function, sizeof t->function) || !is_text(t->file, sizeof t->file))
+      return false;
+  }
+  return is_text(beat->phase, sizeof beat->phase);
 }
 
 double tt_beat_still(const tt_beat *beat) {

@@ -8,7 +8,7 @@
 #include "core/position.h"
 
 typedef struct {
-  bool busy;    // it has something to do: always so for the main thread
+  uint8_t busy; // 1: it has something to do, always so for the main thread; 0
   uint8_t kind; // tt_call_kind
   float still;  // seconds for which it has not moved
   char doing[32];
@@ -35,6 +35,9 @@ typedef struct {
 // Looks at this process. `now`: seconds on a clock of the caller's. Times are as exact as the calls are
 // often.
 void tt_beat_observe(tt_observer *observer, double now, tt_beat *beat);
+
+// Whether it is one that tt_beat_observe can have made: what comes over a network may be anything.
+bool tt_beat_is_good(const tt_beat *beat);
 
 // Seconds for which no thread that is busy has moved.
 double tt_beat_still(const tt_beat *beat);

@@ -131,7 +131,7 @@ static bool is_ours(const tt_post *p, const letter *l, ssize_t bytes) {
   if (bytes < (ssize_t)offsetof(letter, beat)) return false;
   if (l->word[0] != p->word[0] || l->word[1] != p->word[1] || l->to != p->rank) return false;
   if (l->from < 0 || l->from >= p->size || l->kind < TT_POST_BEAT || l->kind > TT_POST_END) return false;
-  return l->kind != TT_POST_BEAT || bytes == sizeof *l;
+  return l->kind != TT_POST_BEAT || (bytes == sizeof *l && tt_beat_is_good(&l->beat));
 }
 
 bool tt_post_receive(tt_post *p, int *from, tt_post_kind *kind, tt_beat *beat) {

@@ -2,8 +2,9 @@
 //
 // Each rank has a UDP socket with a port that the system chooses. All get to know all ranks' addresses and a
 // random word through MPI, once; from then on MPI is not needed. What comes without the word, or is for
-// another rank, is dropped. A rank has several addresses, not all of which others may reach: as long as a
-// rank was not heard, what is for it goes to all of them, then to the one that its last datagram came from.
+// another rank, or holds what no rank sends, is dropped. A rank has several addresses, not all of which
+// others may reach: as long as a rank was not heard, what is for it goes to all of them, then to the one that
+// its last datagram came from.
 #ifndef TT_WATCH_POST_H
 #define TT_WATCH_POST_H
 

@@ -1,5 +1,6 @@
 // Datagrams between ranks, under mpirun: what is sent comes as it was, and what is not from this job, or is
 // damaged, does not come.
+#include <math.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,10 +31,23 @@ static void expect(int from, tt_post_kind kind, tt_beat *beat) {
   assert_int_equal(what, kind);
 }
 
+static tt_beat a_beat(void) {
+  tt_beat beat;
+  memset(&beat, 0, sizeof beat);
+  beat.meetings = 57, beat.step = 12;
+  memset(beat.phase, 'p', sizeof beat.phase - 1);
+  for (int k = 0; k < TT_THREADS; k++) {
+    tt_beat_thread *t = &beat.thread[k];
+    t->busy = 1, t->kind = TT_WITH_SYSTEM, t->still = 1.5f;
+    memset(t->file, 'f', sizeof t->file - 1);
+  }
+  return beat;
+}
+
 static void what_is_sent_comes(void **state) {
   (void)state;
   tt_beat beat, mine;
-  memset(&mine, 0x5a, sizeof mine);
+  mine = a_beat();
   if (comm.rank == 1) {
     tt_post_send(post, 0, TT_POST_BEAT, &mine);
     expect(0, TT_POST_PULSE, NULL);
@@ -85,6 +99,21 @@ static void what_is_not_of_the_job_does_not_come(void **state) {
     bad[6].kind = -1;
     bad[7].kind = TT_POST_BEAT; // without a beat
     for (int k = 0; k < 8; k++) throw(&bad[k], head);
+    for (int k = 0; k < 9; k++) {
+      letter odd = good();
+      odd.kind = TT_POST_BEAT, odd.beat = a_beat();
+      tt_beat_thread *t = &odd.beat.thread[k % TT_THREADS];
+      if (k == 0) t->busy = 2;
+      if (k == 1) t->kind = TT_WITH_SYSTEM + 1;
+      if (k == 2) t->still = NAN;
+      if (k == 3) t->still = -1;
+      if (k == 4) memset(t->doing, 'x', sizeof t->doing);
+      if (k == 5) memset(t->call, 'x', sizeof t->call);
+      if (k == 6) memset(t->function, 'x', sizeof t->function);
+      if (k == 7) memset(t->file, 'x', sizeof t->file);
+      if (k == 8) memset(odd.beat.phase, 'x', sizeof odd.beat.phase);
+      throw(&odd, sizeof odd);
+    }
     letter cut = good();
     throw(&cut, head - 1);
     throw(&cut, 0);
