@@ -21,11 +21,13 @@ static const variables known[] = {
     {"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"},
 };
 
+enum { MOST = 1 << 24 }; // ranks of a job: what is beyond that is not believed
+
 static int number(const char *name, int otherwise) {
   const char *text = getenv(name);
   char *end;
   long value = text ? strtol(text, &end, 10) : 0;
-  return text && end != text && value >= 0 && value < 1 << 24 ? (int)value : otherwise;
+  return text && end != text && value >= 0 && value < MOST ? (int)value : otherwise;
 }
 
 static void make_key(tt_launcher *l) {
@@ -115,9 +117,10 @@ static void node_by_tasks(const char *nodes, const char *tasks, int rank, char *
   for (int index = 0; *tasks;) {
     char *end;
     long each = strtol(tasks, &end, 10), times = 1;
-    if (end == tasks || each < 1) return;
+    if (end == tasks || each < 1 || each > MOST) return;
     if (strncmp(end, "(x", 2) == 0) {
       times = strtol(end + 2, &end, 10);
+      if (times < 1 || times > MOST) return;
       if (*end == ')') end++;
     }
     if (rank < each * times) {
@@ -136,6 +139,7 @@ static void node_by_slots(const char *list, int rank, char *node, size_t size) {
     list += strspn(list, " ");
     size_t length = strcspn(list, " "), name = strcspn(list, ": ");
     long slots = list[name] == ':' ? strtol(list + name + 1, NULL, 10) : 1;
+    if (slots < 0 || slots > MOST) return;
     if (rank < slots && length) {
       snprintf(node, size, "%.*s", (int)name, list);
       return;

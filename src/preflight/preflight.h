@@ -13,8 +13,8 @@ typedef struct {
 } tt_preflight_options;
 
 typedef struct {
-  int first, count, local; // first rank, ranks
-  int cpus, gpus;          // that its ranks may use, together
+  int first, count; // first rank, how many
+  int cpus, gpus;   // that its ranks may use, together
 } tt_preflight_node;
 
 // What is known; complete on rank 0 only.

@@ -1,13 +1,9 @@
-// What is read from the launcher's environment.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+// What is read from the launcher's environment and from the files of other ranks. TT_TEST_MUTATIONS sets how
+// many of them are damaged, 1000 if unset.
+#include <unistd.h>
 
+#include "mutation.h"
+#include "preflight/late.h"
 #include "preflight/launcher.h"
 #include "preflight/nodes.h"
 
@@ -121,8 +117,71 @@ static void test_sayings(void **state) {
   assert_string_equal(said, "node n1 (rank 0): late\nranks 3, 7: late\n");
 }
 
+// ---- damage: nothing but texts that end comes of it (run it under the sanitizers)
+
+enum { ROOM = 1 << 13 };
+
+static size_t damage(const char *seed, char *text) {
+  static const char telling[] = "[](),:-x 019\n\xff";
+  static const char *const words[] = {
+      "9223372036854775807", "-9223372036854775808", "-1",  "[0-999999999999]",
+      "(x4000000000)",       "4000000000",           "nan", "\n\n"};
+  size_t n = strlen(seed);
+  memcpy(text, seed, n);
+  for (uint32_t hits = 1 + draw(4); hits; hits--)
+    mutate_text(&(mutation){ROOM, telling, sizeof telling, words, sizeof words / sizeof *words, 30}, text,
+                &n);
+  text[n] = 0;
+  return n;
+}
+
+static void test_damaged_lists(void **state) {
+  (void)state;
+  char text[ROOM + 1], node[TT_NODE_NAME];
+  drawn.seed = 7;
+  clear();
+  for (long k = mutations_wanted(1000); k > 0; k--) {
+    int rank = (int)draw(12);
+    damage("n[1-3,07],login,c[08-11]", text);
+    tt_launcher_host_at(text, rank, node, sizeof node);
+    setenv("SLURM_STEP_NODELIST", "n[1-4]", 1);
+    damage("2(x3),1", text);
+    setenv("SLURM_STEP_TASKS_PER_NODE", text, 1);
+    tt_launcher_expected_node(rank, node, sizeof node);
+    damage("a:2 b c:4", text);
+    setenv("TWOTRACK_NODES", text, 1);
+    tt_launcher_expected_node(rank, node, sizeof node);
+    assert_true(strlen(node) < sizeof node);
+    clear();
+  }
+}
+
+static void test_damaged_files(void **state) {
+  (void)state;
+  static tt_attendance a;
+  static tt_attendance_entry e;
+  char text[ROOM + 1], path[PATH_MAX];
+  snprintf(a.folder, sizeof a.folder, "/tmp/twotrack-late-XXXXXX");
+  assert_non_null(mkdtemp(a.folder));
+  tt_attendance_path(&a, 3, path, sizeof path);
+  const char *seed = "17\nn2\nreading molecules from the store, /data\n12\n1\nstore: bad\nrun folder: bad\n";
+  write_file(path, seed, strlen(seed));
+  tt_late_read(&a, 3, &e);
+  assert_true(e.there && e.waits && e.beat == 17 && e.seconds == 12);
+  assert_string_equal(e.node, "n2"), assert_string_equal(e.problems, "store: bad\nrun folder: bad\n");
+  for (long k = mutations_wanted(1000); k > 0; k--) {
+    size_t n = damage(seed, text);
+    write_file(path, text, n);
+    tt_late_read(&a, 3, &e);
+    assert_true(e.there && strlen(e.node) < sizeof e.node && strlen(e.place) < sizeof e.place);
+  }
+  unlink(path), rmdir(a.folder);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lists), cmocka_unit_test(test_expected_nodes),
-                                     cmocka_unit_test(test_launcher), cmocka_unit_test(test_sayings)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_lists),         cmocka_unit_test(test_expected_nodes),
+      cmocka_unit_test(test_launcher),      cmocka_unit_test(test_sayings),
+      cmocka_unit_test(test_damaged_lists), cmocka_unit_test(test_damaged_files)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
