@@ -102,10 +102,10 @@ typedef struct {
 tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
                         const tt_piece_sizes *piece, tt_piece_room *room);
 
-// For tests and for `twotrack replay`: called with every named activation (names as in docs/model.md) and, in tt_model_train, with
-// gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at
-// pair_offset * heads; in a group of all its molecules the own heads, where everything else is of the own
-// molecules.
+// For tests and for `twotrack replay`: called with every named activation (names as in docs/model.md) and, in
+// tt_model_train, with gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per
+// molecule (heads, L, L) at pair_offset * heads; in a group of all its molecules the own heads, where
+// everything else is of the own molecules.
 typedef enum {
   TT_PROBE_TOKENS,
   TT_PROBE_PAIRS,
@@ -116,5 +116,9 @@ typedef enum {
 typedef void (*tt_probe)(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
                          const float *data);
 void tt_model_set_probe(tt_model *model, tt_probe probe, void *context);
+
+// How many rows the probe's data have. `own`: the rank's molecules of the piece; `all`: those of its group.
+// Those of probabilities are `dim` own heads.
+int64_t tt_model_probe_rows(tt_probe_rows rows, const tt_batch *own, const tt_batch *all);
 
 #endif

@@ -5,22 +5,6 @@
 
 #include "core/memory.h"
 
-static int64_t rows_of(const tt_batch *b, tt_probe_rows rows) {
-  switch (rows) {
-  case TT_PROBE_TOKENS:
-    return b->tokens;
-  case TT_PROBE_PAIRS:
-    return b->pairs;
-  case TT_PROBE_ATOM_PAIRS:
-    return b->atom_pairs;
-  case TT_PROBE_MASKED:
-    return b->masked;
-  case TT_PROBE_PROBABILITIES: // they are never large
-    break;
-  }
-  return 0;
-}
-
 static tt_activation *find(const tt_activation_statistics *s, const char *name) {
   for (int k = 0; k < s->count; k++)
     if (strcmp(s->list[k].name, name) == 0) return &s->list[k];
@@ -31,7 +15,7 @@ static tt_activation *find(const tt_activation_statistics *s, const char *name) 
 static void look(void *context, const char *name, bool gradient, tt_probe_rows rows, int dim,
                  const float *data) {
   tt_activation_statistics *s = context;
-  if (gradient || rows == TT_PROBE_PROBABILITIES || s->status != TT_OK) return;
+  if (gradient || rows == TT_PROBE_PROBABILITIES || s->status != TT_OK) return; // those are never large
   tt_activation *a = find(s, name);
   if (!a) {
     s->status = tt_reserve(&s->list, &s->room_, (size_t)s->count + 1, sizeof *s->list, "statistics");
@@ -40,7 +24,8 @@ static void look(void *context, const char *name, bool gradient, tt_probe_rows r
     *a = (tt_activation){.dim = dim};
     snprintf(a->name, sizeof a->name, "%s", name);
   }
-  tt_magnitude_add(&a->size, data, rows_of(&s->trainer->batch, rows) * dim);
+  const tt_batch *b = &s->trainer->batch;
+  tt_magnitude_add(&a->size, data, tt_model_probe_rows(rows, b, b) * dim);
 }
 
 void tt_activations_begin(tt_activation_statistics *s, tt_trainer *t) {

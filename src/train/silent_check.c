@@ -17,22 +17,6 @@ static tt_element_digest digest(const float *values, int64_t count) {
   return d;
 }
 
-static int64_t rows_of(const tt_silent_check *c, tt_probe_rows rows) {
-  switch (rows) {
-  case TT_PROBE_TOKENS:
-    return c->own->tokens;
-  case TT_PROBE_PAIRS:
-    return c->own->pairs;
-  case TT_PROBE_ATOM_PAIRS:
-    return c->own->atom_pairs;
-  case TT_PROBE_MASKED:
-    return c->own->masked;
-  case TT_PROBE_PROBABILITIES:
-    return c->all->pairs;
-  }
-  return 0;
-}
-
 static tt_silent_step *next_step(tt_silent_check *c) {
   c->status = tt_reserve(&c->steps, &c->room_, (size_t)c->count + 1, sizeof *c->steps, "silent errors");
   return c->status == TT_OK ? &c->steps[c->count++] : NULL;
@@ -42,7 +26,7 @@ static void look(void *context, const char *name, bool gradient, tt_probe_rows r
                  const float *data) {
   tt_silent_check *c = context;
   if (c->status != TT_OK || c->differs >= 0) return; // what follows from a difference says nothing
-  tt_element_digest d = digest(data, rows_of(c, rows) * dim);
+  tt_element_digest d = digest(data, tt_model_probe_rows(rows, c->own, c->all) * dim);
   if (c->again) {
     if (c->count == c->expected || !equal(d, c->steps[c->count].digest)) c->differs = c->count;
     c->count++;
