@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+static const int64_t MOST = 1000000000000; // as large a number as a list can have
+
 tt_status tt_batches_left_out(const tt_train_config *config, const tt_progress_state *state,
                               tt_number_set *list, size_t *ignored) {
   tt_number_set named = {0};
@@ -28,8 +30,12 @@ tt_status tt_batches_of_log(const json_t *records, int64_t step, tt_number_set *
     if (json_integer_value(json_object_get(record, "step")) > step) continue;
     const json_t *count = json_object_get(record, "batches");
     int64_t first = json_integer_value(json_object_get(record, "batch"));
-    for (int64_t k = 0; k < (count ? json_integer_value(count) : 1); k++)
-      TT_TRY(tt_number_set_add(list, first + k));
+    int64_t many = count ? json_integer_value(count) : 1;
+    if (first < 0 || first > MOST || many < 1 || many > TT_NUMBER_SET_MOST)
+      return tt_fail(TT_ERR_FORMAT,
+                     "the run's log has left out batches that cannot be: %lld of them from batch %lld on",
+                     (long long)many, (long long)first);
+    for (int64_t k = 0; k < many; k++) TT_TRY(tt_number_set_add(list, first + k));
   }
   return TT_OK;
 }

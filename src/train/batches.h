@@ -16,7 +16,7 @@ tt_status tt_batches_left_out(const tt_train_config *config, const tt_progress_s
                               tt_number_set *list, size_t *ignored);
 
 // Adds those that the records of a run log (an array) tell of, up to the update `step`: what the run has left
-// out by then, whatever checkpoint it started from. TT_ERR_MEMORY.
+// out by then, whatever checkpoint it started from. TT_ERR_FORMAT for records that cannot be, TT_ERR_MEMORY.
 tt_status tt_batches_of_log(const json_t *records, int64_t step, tt_number_set *list);
 
 // How many the run has left out by itself: of the state's, those that the configuration does not name.

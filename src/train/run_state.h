@@ -1,5 +1,5 @@
-// A training run in the making, shared by the files that make it: run_start.c, run_loop.c, run_stop.c,
-// run_print.c, run.c.
+// A training run in the making, shared by the files that make it: run_start.c, run_loop.c,
+// run_batches.c, run_stop.c, run_print.c, run.c.
 #ifndef TT_TRAIN_RUN_STATE_H
 #define TT_TRAIN_RUN_STATE_H
 

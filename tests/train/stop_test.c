@@ -182,6 +182,22 @@ static void one_line_of_json(void **state) {
   assert_int_equal(tt_starts_note(gone, 0, 1), TT_ERR_IO); // no folder
 }
 
+// As a power loss may leave the file.
+static void a_torn_line_takes_no_other_with_it(void **state) {
+  (void)state;
+  unlink(path);
+  setenv("TWOTRACK_RESTART", "1", 1);
+  assert_int_equal(tt_starts_note(run, 5, 1), TT_OK);
+  FILE *f = fopen(path, "a");
+  fputs("{\"step\":5,\"ti", f);
+  fclose(f);
+  assert_int_equal(tt_starts_note(run, 5, 1), TT_OK);
+  assert_int_equal(tt_starts_check(run, 5), TT_ERR_DATA);
+  assert_int_equal(tt_starts_check(run, 6), TT_OK);
+  unsetenv("TWOTRACK_RESTART");
+  unlink(path);
+}
+
 int main(void) {
   if (tt_comm_start(&comm) != TT_OK || !mkdtemp(run)) return 1;
   snprintf(path, sizeof path, "%s/starts.jsonl", run);
@@ -192,6 +208,7 @@ int main(void) {
       cmocka_unit_test(counts_restarts),
       cmocka_unit_test(no_endless_restarts),
       cmocka_unit_test(one_line_of_json),
+      cmocka_unit_test(a_torn_line_takes_no_other_with_it),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   unlink(path), rmdir(run);
