@@ -83,6 +83,7 @@ class Campaign:
     ranks)` looks at what is left, goes on from there, and says how many updates were lost."""
 
     def __init__(self, bench, name, folder, ranks, arguments, begin, judge, rank=None, step=1):
+        self.code = 0  # how the program ends without a fault
         self.always = lambda listed: []  # in the short form too: the calls of a list that are known to be delicate
         self.step = step  # in the long form, every so many-th call: where others go through all of them
         self.bench, self.name, self.folder, self.ranks, self.arguments = bench, name, folder, ranks, arguments
@@ -126,7 +127,7 @@ class Campaign:
             ended = self.execute(how, n)
             call = " ".join(self.report()).replace("\t", " ")
             if not call:
-                bench.check(ended.code == 0, f"{self.name}: no fault, and it failed: {ended.out[-600:]}")
+                bench.check(ended.code == self.code, f"{self.name}: no fault, and it ended with {ended.code}: {ended.out[-600:]}")
                 if LONG:
                     break
                 continue  # threads: one call less than last time

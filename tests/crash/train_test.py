@@ -29,7 +29,9 @@ def failing(bench, run):
             return 0, 0
         return run.go_on(what)
 
-    return Campaign(bench, "a failure is noted", run.folder, 1, run.arguments(store=broken), run.clear, judge)
+    campaign = Campaign(bench, "a failure is noted", run.folder, 1, run.arguments(store=broken), run.clear, judge)
+    campaign.code = 1
+    return campaign
 
 
 def resuming(bench, run):
