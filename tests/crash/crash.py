@@ -111,13 +111,14 @@ class Campaign:
         return self.bench.run(self.ranks, self.arguments, self.settings(how, n))
 
     def numbers(self, how, some):
-        """All n, without end; or one of each group."""
+        """All n, without end; or some, half of them of all calls alike, half of the groups alike."""
         if LONG:
             yield from range(1, 100000, self.step)
         self.execute(how)
         listed, draw = self.report(), random.Random(f"{SEED} {self.name} {how}")
         chosen = sorted(draw.choice(g) for g in groups(listed))
-        drawn = draw.sample(chosen, some) if some < len(chosen) else chosen
+        drawn = draw.sample(chosen, min((some + 1) // 2, len(chosen)))
+        drawn += draw.sample(range(1, len(listed) + 1), min(some // 2, len(listed)))
         yield from sorted(set(drawn) | set(self.always(listed)))
 
     def go(self, how, some):

@@ -10,7 +10,7 @@ import sys
 
 from crash import LONG, SEED, Bench, show
 from disk import LOSSES, Disk, draw_for, make_folder, read_journal
-from training import Training
+from training import Training, last_step, parse
 
 
 def fingerprint(found):
@@ -22,9 +22,9 @@ def fingerprint(found):
 
 
 def record(bench, name, folder, ranks, arguments):
-    """Runs the program with a journal of its calls below `folder`, which must not be there."""
+    """Runs the program with a journal of its calls in `folder`, which must not be there, and in the one above."""
     journal = bench.path(name.replace(" ", "-") + ".journal")
-    ended = bench.run(ranks, arguments, {"TT_CRASH_FOLDER": folder, "TT_CRASH_JOURNAL": journal})
+    ended = bench.run(ranks, arguments, {"TT_CRASH_FOLDER": os.path.dirname(folder), "TT_CRASH_JOURNAL": journal})
     bench.check(ended.code == 0, f"{name}: {ended.out[-600:]}")
     shutil.rmtree(folder)
     return list(read_journal(journal))
@@ -36,21 +36,21 @@ def describe(record):
 
 
 def play(bench, name, top, records, judge, some):
-    """For each moment and each kind of loss, once for states that are equal: makes what was left below `top` and calls
+    """For each moment and each kind of loss, once for those that are equal: makes what was left below `top` and calls
     judge(what, the log as it was before). `some`: how many states of a kind in the short form."""
     disk = Disk(os.path.dirname(top))
-    states, seen = [], set()
-    announced = {}
+    states, seen, announced = [], set(), {}
     for n, one in enumerate(records, 1):
         disk.play(one)
+        log = disk.now.of.get(os.path.join(top, "run.jsonl"))
+        announced[n] = bytes(log.now) if log else b""
+        told = last_step(parse(announced[n]), "save"), last_step(parse(announced[n]), "step")
         for loss in LOSSES:
             found = disk.after(loss, draw_for(SEED, n))
-            mark = fingerprint(found)
+            mark = fingerprint(found), told  # what is right to go on from depends on what was told before
             if mark not in seen:
                 seen.add(mark)
                 states.append((n, loss, found))
-        log = disk.now.of.get(os.path.join(top, "run.jsonl"))
-        announced[n] = bytes(log.now) if log else b""
     draw = random.Random(f"{SEED} {name}")
     for loss in LOSSES:
         worst, wrong, restarts = 0, 0, []

@@ -28,7 +28,8 @@ class Making:
     """A command that makes a store in `folder`; the same command goes on with it, or begins afresh."""
 
     def __init__(self, bench, name, twotrack, arguments):
-        self.bench, self.folder = bench, bench.path(name)
+        self.bench, self.folder = bench, bench.path(name, "store")
+        os.makedirs(bench.path(name))
         self.arguments = [twotrack, "store"] + arguments + ["--out", self.folder]
         ended = bench.run(1, self.arguments)
         bench.check(ended.code == 0, f"undisturbed: {ended.out[-600:]}")

@@ -1,6 +1,7 @@
 """A training run as the tests of crashes see it: what it left, and whether going on from there gives what an undisturbed run gives."""
 import json
 import os
+import re
 import shutil
 
 
@@ -46,8 +47,9 @@ class Training:
     def __init__(self, bench, twotrack, make_store, config, settings=(), name="run", steps=4, every=2):
         self.bench, self.twotrack, self.config = bench, twotrack, config
         self.settings = [x for s in settings for x in ("--set", s)]
-        self.folder = bench.path(name)  # of the run that is disturbed
-        self.whole = bench.path(name + "-whole")
+        os.makedirs(bench.path(name))
+        self.folder = bench.path(name, "run")  # of the run that is disturbed
+        self.whole = bench.path(name, "whole")
         self.steps, self.every = steps, every
         self.store = bench.path("store")
         if not os.path.exists(self.store):
@@ -82,10 +84,8 @@ class Training:
         if not bench.check(ended.code == 0, f"{what}: going on failed with {ended.code}: {ended.out[-600:]}"):
             return 0, ended.seconds
         bench.check("warning" not in ended.out, f"{what}: going on warns: {ended.out[-600:]}")
-        now = records(folder)
-        from_step = last_step(now, "resume") if reached < self.steps or last_step(now, "resume") else self.steps
-        if f"step-{self.steps:09}.h5" in " ".join(l for l in ended.out.splitlines() if l.startswith("resuming")):
-            from_step = self.steps  # there was nothing left to do
+        resumed = re.search(r"resuming +from \S*step-(\d+)\.h5", ended.out)
+        from_step = int(resumed[1]) if resumed else 0
         lost = max(reached - from_step, 0)
         bench.check(from_step >= saved, f"{what}: the log told of a checkpoint of {saved}, and it went on from {from_step}")
         # a checkpoint is complete before the next one begins, so those since the one before may be lost
