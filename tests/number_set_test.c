@@ -66,6 +66,10 @@ static void other_texts_are_refused(void **state) {
   assert_int_equal(tt_number_set_parse(&set, "5-1000004"), TT_OK);
   assert_int_equal(set.count, TT_NUMBER_SET_MOST);
   tt_number_set_free(&set);
+  assert_int_equal(tt_number_set_parse(&set, "500000-999998, 0-499999 0"), TT_OK); // soon, in any order
+  assert_int_equal(set.count, 999999);
+  assert_int_equal(tt_number_set_missing(&set, 0), 999999);
+  tt_number_set_free(&set);
 }
 
 int main(void) {

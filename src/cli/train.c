@@ -34,7 +34,12 @@ static const char help[] =
     "\n"
     "SIGTERM, SIGINT, SIGUSR1, SIGUSR2 and SIGHUP, at any rank, end it after the update in hand with a "
     "checkpoint and exit code 75\n"
-    "(docs/failures.md); a second one more than two seconds later ends it at once.\n";
+    "(docs/failures.md); a second one more than two seconds later ends it at once.\n"
+    "\n"
+    "exit code: 0 done; 1 an error that is to be mended first; 2 wrong usage; 71 the machine failed, 75 "
+    "asked to "
+    "stop and saved:\n"
+    "start it again with --resume\n";
 
 enum {
   OPTION_OUT = 256,

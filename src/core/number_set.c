@@ -78,7 +78,21 @@ static bool read_number(const char **text, int64_t *value) {
   return errno == 0 && *value <= LARGEST;
 }
 
-tt_status tt_number_set_parse(tt_number_set *set, const char *text) {
+static int compare(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+// In order, each once: one by one they would be moved again and again where ranges do not ascend.
+static void sort(tt_number_set *set) {
+  size_t kept = 0;
+  if (set->count) qsort(set->values, set->count, sizeof *set->values, compare);
+  for (size_t k = 0; k < set->count; k++)
+    if (kept == 0 || set->values[k] != set->values[kept - 1]) set->values[kept++] = set->values[k];
+  set->count = kept;
+}
+
+static tt_status append(tt_number_set *set, const char *text) {
   for (const char *at = text + strspn(text, ", "); *at; at += strspn(at, ", ")) {
     int64_t first, last;
     const char *item = at;
@@ -91,9 +105,17 @@ tt_status tt_number_set_parse(tt_number_set *set, const char *text) {
     if (last < first || (*at && *at != ',' && *at != ' ')) return not_a_list(item);
     if (last - first >= TT_NUMBER_SET_MOST - (int64_t)set->count)
       return tt_fail(TT_ERR_ARGUMENT, "a list of more than %d numbers", TT_NUMBER_SET_MOST);
-    for (int64_t value = first; value <= last; value++) TT_TRY(tt_number_set_add(set, value));
+    size_t wanted = set->count + (size_t)(last - first) + 1;
+    TT_TRY(tt_reserve(&set->values, &set->room_, wanted, sizeof *set->values, "a set of numbers"));
+    for (int64_t value = first; value <= last; value++) set->values[set->count++] = value;
   }
   return TT_OK;
+}
+
+tt_status tt_number_set_parse(tt_number_set *set, const char *text) {
+  tt_status status = append(set, text);
+  sort(set);
+  return status;
 }
 
 void tt_number_set_print(const tt_number_set *set, char *text, size_t size) {

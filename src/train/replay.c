@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "core/philox.h"
 #include "core/progress.h"
 #include "model/flops.h"
@@ -155,14 +156,18 @@ static tt_status hand_out_cuts(state *s) {
 }
 
 static tt_status hand_out_batches(state *s) {
-  int64_t count = (int64_t)s->left_out.count;
+  tt_number_set *own = &s->left_out, given = {0};
+  uint64_t count = own->count;
+  tt_status status = TT_OK;
   TT_TRY(tt_comm_broadcast(s->comm, &count, sizeof count, 0));
-  for (int64_t k = 0; k < count; k++) {
-    int64_t number = leader(s) ? s->left_out.values[k] : 0;
-    TT_TRY(tt_comm_broadcast(s->comm, &number, sizeof number, 0));
-    TT_TRY(tt_comm_agree(s->comm, leader(s) ? TT_OK : tt_number_set_add(&s->left_out, number)));
-  }
-  return TT_OK;
+  if (!leader(s)) status = tt_reserve(&given.values, &given.room_, count, sizeof *given.values, "batches");
+  TT_TRY(tt_comm_agree(s->comm, status));
+  given.count = (size_t)count;
+  status =
+      tt_comm_broadcast(s->comm, leader(s) ? own->values : given.values, count * sizeof *given.values, 0);
+  if (status == TT_OK && !leader(s)) status = tt_number_set_copy(own, &given);
+  tt_number_set_free(&given);
+  return tt_comm_agree(s->comm, status);
 }
 
 static tt_status open_data(state *s, tt_replay *r) {
