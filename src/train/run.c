@@ -19,7 +19,8 @@ static tt_status enter(tt_run_state *r, const char *phase) {
 static tt_status run_all(tt_run_state *r) {
   char checkpoint[PATH_MAX];
   TT_TRY(tt_comm_agree(r->comm, tt_config_print(r->config, &r->config_text)));
-  TT_TRY(enter(r, "start: choosing the checkpoint"));
+  // A stop is heeded only after this: a start that is not noted would not count against endless restarts.
+  tt_position_phase("start: choosing the checkpoint", 0);
   TT_TRY(tt_run_choose_start(r, checkpoint));
   TT_TRY(enter(r, "start: opening the store"));
   TT_TRY(tt_run_open_data(r));

@@ -124,6 +124,9 @@ for k in 2 3; do again $k 3; [ "$code" = 75 ] || fail "restart $k from $at: code
 lines=$(wc -l < "$out/starts.jsonl")
 again 4 3
 [ "$code" = 1 ] && [ "$(wc -l < "$out/starts.jsonl")" = "$lines" ] || fail "restart 4 from $at: code $code: $(tail -1 "$work/log")"
+# nor does a job that is asked to stop before its start has come to anything
+late=$work/late
+for k in 1 2 3; do TWOTRACK_RESTART=$k train 1 "$late" --resume --end-time 1 > "$work/log" 2>&1; code=$?; [ "$code" = $((k < 3 ? 75 : 1)) ] || fail "too late, restart $k: code $code: $(tail -1 "$work/log")"; done
 TWOTRACK_RESTART=0 seeded 2 "$out" --resume > "$work/log" 2>&1 || fail "by hand at last: $(tail -1 "$work/log")"
 same_curve "$work/whole" "$out" 7
 before=$(cat "$out/starts.jsonl") # a run that is done is not started
