@@ -199,10 +199,17 @@ typedef struct {
   size_t length, capacity;
 } rest;
 
+static tt_status damaged(const char *fault, int64_t step) {
+  return tt_fail(TT_ERR_FORMAT,
+                 "%s. The log is damaged before the checkpoint of update %lld, and the run cannot go on "
+                 "without it: put a copy back, or start a new run with --init-from",
+                 fault, (long long)step);
+}
+
 static tt_status keep(void *user, json_t *record, const char *line, size_t length, const char *fault) {
   rest *r = user;
   if (!record) {
-    if (r->reached < r->step) return tt_fail(TT_ERR_FORMAT, "%s", fault);
+    if (r->reached < r->step) return damaged(fault, r->step);
     if (!*r->fault) snprintf(r->fault, sizeof r->fault, "%s", fault);
     return TT_OK;
   }
@@ -213,7 +220,7 @@ static tt_status keep(void *user, json_t *record, const char *line, size_t lengt
   // the curve up to a checkpoint is on the disk before it: what is damaged among that was not lost with the
   // power
   if (*r->fault && (tt_runlog_is(record, "step") || tt_runlog_is(record, "valid")))
-    return tt_fail(TT_ERR_FORMAT, "%s", r->fault);
+    return damaged(r->fault, r->step);
   if (tt_runlog_is(record, "valid")) r->validated = at;
   if (r->length + length + 1 > r->capacity) {
     size_t capacity = 2 * (r->length + length + 1);
