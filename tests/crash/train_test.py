@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from crash import KINDS, Bench, Campaign, show
-from training import Training
+from training import Training, files
 
 
 def failing(bench, run):
@@ -47,9 +47,12 @@ def resuming(bench, run):
             f.write("half a file")
     bench.check(os.path.exists(os.path.join(stopped, "checkpoints", "step-000000002.h5")), "not stopped after a checkpoint")
 
+    left_before = files(stopped)  # also what the kill left
+
     def begin():
         run.clear()
         shutil.copytree(stopped, run.folder)
+        run.left_before = left_before
 
     return Campaign(bench, "going on", run.folder, 1, run.arguments(resume=True), begin, run.judge)
 

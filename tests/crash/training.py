@@ -50,6 +50,7 @@ class Training:
         os.makedirs(bench.path(name))
         self.folder = bench.path(name, "run")  # of the run that is disturbed
         self.whole = bench.path(name, "whole")
+        self.left_before = set()  # half-written files that were there before
         self.steps, self.every = steps, every
         self.store = bench.path("store")
         if not os.path.exists(self.store):
@@ -73,6 +74,7 @@ class Training:
 
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.left_before = set()
 
     def go_on(self, what, announced=None):
         """Goes on with the run in the folder; all must be as it is without the disturbance. Returns how many updates were done again
@@ -109,8 +111,8 @@ class Training:
         said = [line for line in ended.out.splitlines() if "twotrack: error" in line]
         bench.check(ended.code == 1 and len(said) == 1 and self.folder in said[0],
                     f"{what}: ended with {ended.code}, and says not one line that names the file: {ended.out[-600:]}")
-        left = [f for f in files(self.folder) if ".tmp." in f]
-        bench.check(not left or "unlink" in what, f"{what}: left {left}")
+        left = {f for f in files(self.folder) if ".tmp." in f} - self.left_before
+        bench.check(not left or "unlink" in what, f"{what}: left {sorted(left)}")
 
     def judge(self, ended, how, what, ranks):
         self.look_after_fault(ended, how, what)
