@@ -64,6 +64,7 @@ rm "$work"/lost/checkpoints/*; grep -v '"type":"save"' "$work/whole/run.jsonl" >
 : > "$work/lost/checkpoints/step-000000004.h5.tmp.77"
 train 1 "$work/lost" --resume > "$work/log" 2>&1 || fail "a log ahead of the first checkpoint: $(tail -3 "$work/log")"
 same_curve "$work/whole" "$work/lost"
+[ -e "$work/lost/checkpoints/step-000000004.h5.tmp.77" ] && fail "a file of a save that was killed stayed"
 printf '{"type":"ru' > "$work/lost/run.jsonl"; rm "$work"/lost/checkpoints/*
 train 1 "$work/lost" --resume > "$work/log" 2>&1 || fail "a torn first line: $(tail -3 "$work/log")"
 
