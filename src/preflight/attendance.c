@@ -78,6 +78,14 @@ tt_status tt_attendance_arrive(tt_attendance *a) {
   return TT_OK;
 }
 
+bool tt_attendance_told(const tt_attendance *a) {
+  char path[PATH_MAX + 160];
+  spoken_path(a, path, sizeof path);
+  if (tt_file_exists(path)) return true;
+  tt_attendance_path(a, a->launcher.rank, path, sizeof path);
+  return !tt_file_exists(path);
+}
+
 static void remove_folder(const char *folder) {
   DIR *d = opendir(folder);
   if (!d) return;
@@ -151,15 +159,6 @@ static void own_problems(tt_attendance *a) {
   pthread_mutex_unlock(&a->mutex);
 }
 
-// Others have found somebody late, and said so: or cleared everything away after that.
-static bool told_by_others(const tt_attendance *a) {
-  char path[PATH_MAX + 160];
-  spoken_path(a, path, sizeof path);
-  if (tt_file_exists(path)) return true;
-  tt_attendance_path(a, a->launcher.rank, path, sizeof path);
-  return !tt_file_exists(path);
-}
-
 // The one who told clears away and ends first: mpirun kills the rest when one of them ends.
 _Noreturn static void follow(tt_attendance *a) {
   tt_attendance_pause(a, 3);
@@ -174,7 +173,7 @@ static void give_up(tt_attendance *a, bool arrived, bool late) {
     tt_attendance_pause(a, 12);
     end_process(a);
   }
-  if (told_by_others(a)) follow(a);
+  if (tt_attendance_told(a)) follow(a);
   if (!tt_late_tell(a, late)) return; // another one will, or it was a false alarm
   spoken_path(a, path, sizeof path);
   tt_file_replace(path, "", 0);
@@ -190,7 +189,8 @@ void tt_attendance_pause(tt_attendance *a, double seconds) {
   for (double begun = tt_now(); tt_now() - begun < seconds;) {
     guard(a, a->timeout);
     pthread_mutex_lock(&a->file_mutex);
-    if (arrived && tt_now() - a->renewed > pace(a)) write_file(a);
+    // what another one has cleared away must not come back
+    if (arrived && tt_now() - a->renewed > pace(a) && !tt_attendance_told(a)) write_file(a);
     pthread_mutex_unlock(&a->file_mutex);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
   }
@@ -213,7 +213,7 @@ static void *watch(void *context) {
     if (a->timeout <= 0) continue;
     bool late = at > a->timeout, quiet = false;
     if (arrived && !late && tt_now() - looked > 2 * pace(a)) {
-      if (told_by_others(a)) follow(a);
+      if (tt_attendance_told(a)) follow(a);
       quiet = somebody_is_quiet(a, &w);
       looked = tt_now();
     }

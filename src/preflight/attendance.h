@@ -54,6 +54,9 @@ void tt_attendance_end(tt_attendance *a);
 // Removes all of the files (one rank, when all have ended), and what former starts may have left.
 void tt_attendance_clear(const tt_attendance *a);
 
+// Whether another rank has found somebody late and said so, or cleared everything away after that.
+bool tt_attendance_told(const tt_attendance *a);
+
 // The thread's own sleep, in which the file is renewed.
 void tt_attendance_pause(tt_attendance *a, double seconds);
 

@@ -206,7 +206,8 @@ bool tt_late_tell(tt_attendance *a, bool late) {
     tt_attendance_pause(a, between);
     for (size_t r = 0; r < size; r++) tt_late_read(a, (int)r, &now[r]);
     picture p = {a, before, now};
-    told = late || somebody_died(&p);
+    // another one may have told, and cleared away, in the meantime
+    told = !tt_attendance_told(a) && (late || somebody_died(&p));
     if (told) tell_all(&p, &l, late);
   }
   free(before), free(now), free(l.sayings), free(l.texts);
