@@ -7,7 +7,7 @@ told=$top/build-asan/told
 
 # The tests that have threads of the program: readers, writers of checkpoints, whole runs.
 threads=('sanitizer sees race' position loader 'loader with 4 ranks' 'assemble with 4 ranks' checkpoint 'checkpoint layouts' 'update with 2 ranks'
-  layouts resume 'damaged store' stopping)
+  layouts resume 'damaged store' stopping judge post hangs)
 
 sanitize() {
   local set=(-Dbuildtype=debugoptimized -Db_lundef=false)

@@ -4,7 +4,8 @@
 source "$(dirname "$0")/../train/common.sh"
 stall=$4
 "$make_store" "$work/store" 5000 200 || exit 1
-limit=4
+limit=${TT_TEST_PATIENCE:+20} # programs that are checked for what they do are slow
+limit=${limit:-4}
 settings=("$here/../train/small.cfg" --store "$work/store" --set train.steps=100000 --set validation.every=100000 --set train.log_every=1
   --set train.hang_limit=$limit)
 
