@@ -1,9 +1,11 @@
 #include "train/replay.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/memory.h"
@@ -52,6 +54,8 @@ static tt_status none_before(const tt_replay_request *q) {
 
 // Rank 0: the newest checkpoint before the update, and the configuration that it or the run was begun with.
 static tt_status choose(const tt_replay_request *q, tt_replay *r, char **config) {
+  if (access(q->run, R_OK | X_OK) != 0)
+    return tt_fail(TT_ERR_IO, "the run folder %s cannot be read: %s", q->run, strerror(errno));
   TT_TRY(tt_checkpoint_newest(q->run, q->step, &r->from, r->checkpoint, sizeof r->checkpoint));
   if (*r->checkpoint) {
     tt_checkpoint_info info;

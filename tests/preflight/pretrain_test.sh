@@ -77,6 +77,10 @@ printf 'm1\nm2\n' > "$work/hosts"
 pretrain few
 code=$?
 [ $code = 1 ] && grep -q 'has 2 slots for 4 ranks' "$work/few.log" || fail "few: code $code: $(cat "$work/few.log")"
+printf 'm1 slots=2\nm2 slots=two\n' > "$work/hosts"
+pretrain garbage
+code=$?
+[ $code = 1 ] && grep -q "line 2: not a machine as in 'node1 slots=16': m2 slots=two" "$work/garbage.log" || fail "garbage: code $code: $(cat "$work/garbage.log")"
 
 # usage
 usage() { "$pretrain" "${@:2}" > "$work/log" 2>&1; [ $? = 2 ] && grep -q -- "$1" "$work/log" || fail "usage of ${*:2}: $(cat "$work/log")"; }

@@ -203,6 +203,7 @@ def healthy():
     refused("'0'", 2, kept, "--step", "0")
     refused("no option", 2, kept, "--step", "7", "--steps")
     refused("none", 1, kept, "--step", "7", "--store", path("none"))
+    refused("run folder " + path("nowhere") + " cannot be read: No such file", 1, path("nowhere"), "--step", "7")
     subprocess.run([make_store, path("other"), "5001", "200", "12"], check=True)
     refused("another store", 1, kept, "--step", "7", "--store", path("other"))
     refused("has no checkpoint", 1, keep(run, path("empty"), []), "--step", "7")
