@@ -3,7 +3,7 @@
 # dropout on, 8 leaves, leaves that run in pieces. The short form has fewer layouts under the second scaling length.
 source "$(dirname "$0")/common.sh"
 "$make_store" "$work/store" 5000 200 12 || exit 1
-run() { local n=$1 out=$2; shift 2; train "$n" "$out" --set train.max_pairs=200 "$@"; } # two pieces a leaf, or three
+run() { local n=$1 out=$2; shift 2; train "$n" "$out" --set train.max_pairs=200 --set model.activation_dropout=0.1 "$@"; } # two pieces a leaf, or three
 declare -A counts=([molecule]="1 2 4" [batch]="1 4") layouts=([molecule]="2x1 2x2 4x1" [batch]="2x1 2x2")
 [ -n "${TT_TEST_LONG:-}" ] && counts=([molecule]="1 2 4 8" [batch]="1 2 4 8") layouts[batch]="2x1 2x2 4x1"
 for scaling in molecule batch; do
