@@ -32,7 +32,7 @@ sanitize() {
   build build-tsan "${set[@]}" -Db_sanitize=thread -Drdkit=disabled
   export TSAN_OPTIONS=log_path=$told/threads
   local name known # meson would pass over a name that it does not know
-  known=$(meson test -C build-tsan --no-rebuild --list)
+  known=$(meson test -C build-tsan --no-rebuild --list | sed 's|^[^/]* / ||') # without the suite's name
   for name in "${threads[@]}"; do
     grep -qxF -- "$name" <<<"$known" || fail "no test is called '$name'"
   done
