@@ -7,6 +7,9 @@ unshare --uts true 2> /dev/null || { echo "no rights to make up host names (unsh
 "$make_store" "$work/store" 5000 200 12 || exit 1
 export TWOTRACK=$twotrack TT_AGENT_FOLDER=$work/machines
 export OMPI_MCA_plm_rsh_agent=$here/../preflight/agent.sh
+# The leak checker itself crashes now and then at the end of ranks of several machines, on which Open MPI has threads of its own; the test of
+# preflight looks for leaks.
+[ -z "${ASAN_OPTIONS:-}" ] || export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
 # the two share /dev/shm, where Open MPI names files by host name and rank
 export OMPI_MCA_btl=self,tcp OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo OMPI_MCA_plm=rsh
 printf 'm1 slots=2 # the first\n\nm2 slots=2\n' > "$work/hosts"
