@@ -427,6 +427,7 @@ static void left_out_batches_do_not_change_the_others(void **state) {
                true); // 256 records a lane, 24 a batch: batch 10 begins in it
   tt_number_set list = {0}, all = {0};
   for (int k = 0; k < OUT; k++) assert_int_equal(tt_number_set_add(&all, numbers[k]), TT_OK);
+  no_threads = true; // a store is one thread's, and here are three loaders of one
   tt_loader *told = a_loader(&config, NULL), *alone = a_loader(&config, NULL), *later = NULL;
   const tt_global_batch *batch;
   assert_int_equal(tt_loader_leave_out(told, &all), TT_OK);
