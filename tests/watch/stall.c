@@ -49,12 +49,13 @@ static void stall_if(const char *what) {
 tt_status __real_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 tt_status __wrap_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 tt_status __wrap_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update) {
-  int rank, step;
+  static bool read; // once: other threads look at `kind` as soon as the rank stalls
+  static int rank = -1, step;
   const char *fault = getenv("TT_TEST_STALL");
   is_main = true;
-  if (fault && sscanf(fault, "%7s %d %d", kind, &rank, &step) == 3 && t->comm->rank == rank &&
-      t->state.step >= step)
-    __atomic_store_n(&stalls, true, __ATOMIC_RELEASE);
+  if (!read && fault && sscanf(fault, "%7s %d %d", kind, &rank, &step) != 3) rank = -1;
+  read = true;
+  if (t->comm->rank == rank && t->state.step >= step) __atomic_store_n(&stalls, true, __ATOMIC_RELEASE);
   stall_if("loop");
   return __real_tt_trainer_update(t, batch, update);
 }
