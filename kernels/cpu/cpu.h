@@ -94,6 +94,7 @@ void TT_CPU(zero)(float *x, int64_t count);
 void TT_CPU(library_product)(int n, const float *x, const float *y, float *z);
 void TT_CPU(add)(const float *x, int64_t count, float *y);
 double TT_CPU(sum_squares)(const float *x, int64_t count);
+void TT_CPU(block_squares)(const float *x, int64_t count, int64_t block, double *sums);
 void TT_CPU(adam)(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,
                   float clip, float rate, float decay, float beta1, float beta2, float epsilon);
 

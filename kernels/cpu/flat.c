@@ -33,6 +33,11 @@ double TT_CPU(sum_squares)(const float *x, int64_t count) {
   return lanes[0];
 }
 
+void TT_CPU(block_squares)(const float *x, int64_t count, int64_t block, double *sums) {
+  for (int64_t at = 0; at < count; at += block)
+    *sums++ = TT_CPU(sum_squares)(x + at, count - at < block ? count - at : block);
+}
+
 void TT_CPU(adam)(int64_t count, float *restrict w, const float *restrict grad, float *restrict m,
                   float *restrict v, const uint8_t *restrict decayed, float clip, float rate, float decay,
                   float beta1, float beta2, float epsilon) {

@@ -1,5 +1,6 @@
 // The CPU backend's table, one for each copy (isa.h).
 #include "cpu.h"
+#include "device/host_memory.h"
 
 static size_t scratch(const tt_sizes *k) {
   int embed = k->embed_dim, pair = k->pair_dim, hidden = k->pair_hidden, wide = pair > embed ? pair : embed;
@@ -33,12 +34,17 @@ const tt_ops TT_DENSE(ops) = {
     .name = TT_CPU_NAME,
     .deterministic = true,
     .precision = TT_CPU_PRECISION,
+    TT_HOST_MEMORY,
     .linear = TT_DENSE(linear),
     .linear_backward = TT_DENSE(linear_backward),
     .layer_norm = TT_CPU(layer_norm),
     .layer_norm_backward = TT_CPU(layer_norm_backward),
     .gelu = TT_CPU(gelu),
     .gelu_backward = TT_CPU(gelu_backward),
+    .linear_single = TT_DENSE(linear),
+    .linear_single_backward = TT_DENSE(linear_backward),
+    .gelu_single = TT_CPU(gelu),
+    .gelu_single_backward = TT_CPU(gelu_backward),
     .norm_linear = TT_DENSE(norm_linear),
     .norm_linear_backward = TT_DENSE(norm_linear_backward),
     .linear_residual = TT_DENSE(linear_residual),
@@ -72,10 +78,14 @@ const tt_ops TT_DENSE(ops) = {
     .scatter_masked = TT_CPU(scatter_masked),
     .cross_entropy = TT_CPU(cross_entropy),
     .position_losses = TT_CPU(position_losses),
+    .copy_activations = TT_CPU(copy),
+    .zero_activations = TT_CPU(zero),
+    .add_activations = TT_CPU(add),
     .copy = TT_CPU(copy),
     .zero = TT_CPU(zero),
     .library_product = TT_CPU(library_product),
     .add = TT_CPU(add),
     .sum_squares = TT_CPU(sum_squares),
+    .block_squares = TT_CPU(block_squares),
     .adam = TT_CPU(adam),
 };

@@ -66,8 +66,8 @@ static void gelu_backward(const float *x, int64_t count, float *d) {
 }
 
 void tt_reference_dense(tt_ops *ops) {
-  ops->linear = linear;
-  ops->linear_backward = linear_backward;
-  ops->gelu = gelu;
-  ops->gelu_backward = gelu_backward;
+  ops->linear_single = ops->linear = linear;
+  ops->linear_single_backward = ops->linear_backward = linear_backward;
+  ops->gelu_single = ops->gelu = gelu;
+  ops->gelu_single_backward = ops->gelu_backward = gelu_backward;
 }

@@ -30,6 +30,11 @@ static double sum_squares(const float *x, int64_t count) {
   return sum;
 }
 
+static void block_squares(const float *x, int64_t count, int64_t block, double *sums) {
+  for (int64_t at = 0; at < count; at += block)
+    *sums++ = sum_squares(x + at, count - at < block ? count - at : block);
+}
+
 static void adam(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,
                  float clip, float rate, float decay, float beta1, float beta2, float epsilon) {
   for (int64_t i = 0; i < count; i++) {
@@ -42,10 +47,11 @@ static void adam(int64_t count, float *w, const float *grad, float *m, float *v,
 }
 
 void tt_reference_flat(tt_ops *ops) {
-  ops->copy = copy;
-  ops->zero = zero;
+  ops->copy_activations = ops->copy = copy;
+  ops->zero_activations = ops->zero = zero;
   ops->library_product = library_product;
-  ops->add = add;
+  ops->add_activations = ops->add = add;
   ops->sum_squares = sum_squares;
+  ops->block_squares = block_squares;
   ops->adam = adam;
 }

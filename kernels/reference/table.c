@@ -2,12 +2,13 @@
 #include "reference.h"
 
 #include "core/philox.h"
+#include "device/host_memory.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stddef.h>
 
-static tt_ops ops = {.name = "reference", .deterministic = true};
+static tt_ops ops = {.name = "reference", .deterministic = true, TT_HOST_MEMORY};
 
 static double larger(double a, double b) {
   return a > b ? a : b;

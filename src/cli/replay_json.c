@@ -7,7 +7,7 @@ static json_t *number(double value) {
   return tt_runlog_number(value);
 }
 
-static json_t *activation(const tt_activation *a) {
+static json_t *activation(const tt_activation_size *a) {
   if (!a) return json_null();
   return json_pack("{s:s, s:i, s:I, s:o, s:o, s:I}", "name", a->name, "dim", a->dim, "numbers",
                    (json_int_t)a->size.count, "rms", number(tt_magnitude_rms(&a->size)), "largest",

@@ -28,7 +28,7 @@ static void print_losses(const tt_replay *r, const tt_replay_request *q) {
            q->tensor ? "; another --tensor rounds differently" : "");
 }
 
-static void print_activation(const tt_activation *a) {
+static void print_activation(const tt_activation_size *a) {
   if (a)
     printf("  %9.3g %9.3g %6.0f", tt_magnitude_rms(&a->size), a->size.largest, a->size.not_finite);
   else

@@ -9,7 +9,7 @@
 // A layer, or what comes before and after all layers.
 typedef struct {
   char name[24];                 // "embedding", "layer 0", ..., "token head", "movement head"
-  const tt_activation *x, *pair; // what it gives on; NULL where there is none
+  const tt_activation_size *x, *pair; // what it gives on; NULL where there is none
   tt_magnitude weight, gradient, update;
 } tt_replay_row;
 

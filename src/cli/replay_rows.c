@@ -47,7 +47,7 @@ tt_replay_row *tt_replay_rows(const tt_replay *r) {
 void tt_replay_first_broken(const tt_replay *r, char *text, size_t size) {
   text[0] = 0;
   for (int k = 0; k < r->activations.count; k++) {
-    const tt_activation *a = &r->activations.list[k];
+    const tt_activation_size *a = &r->activations.list[k];
     if (a->size.not_finite > 0) {
       snprintf(text, size, "forward, %s: %.0f of %.0f numbers", a->name, a->size.not_finite, a->size.count);
       return;

@@ -10,7 +10,7 @@ enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
 // Large arrays ask for huge pages: with pages of 4 kB, first touching the activations of a piece costs as
 // much as some layers, and a stride of a row misses the TLB. The system may decline.
-static void *aligned(size_t bytes) {
+void *tt_memory_aligned(size_t bytes) {
   bool large = bytes >= 2 * HUGE_PAGE;
   void *p = NULL;
   if (posix_memalign(&p, large ? HUGE_PAGE : LINE, bytes ? bytes : LINE) != 0) return NULL;
@@ -30,7 +30,7 @@ static tt_status no_memory(const char *what, size_t count, size_t size) {
 tt_status tt_alloc(void *pointer, size_t count, size_t size, const char *what) {
   size_t bytes;
   void *p = NULL;
-  if (!__builtin_mul_overflow(count, size, &bytes)) p = aligned(bytes);
+  if (!__builtin_mul_overflow(count, size, &bytes)) p = tt_memory_aligned(bytes);
   memcpy(pointer, &p, sizeof p);
   if (!p) return no_memory(what, count, size);
   memset(p, 0, bytes);
@@ -44,7 +44,7 @@ tt_status tt_reserve(void *pointer, size_t *capacity, size_t count, size_t size,
   size_t bytes;
   void *old, *p = NULL;
   memcpy(&old, pointer, sizeof old);
-  if (!__builtin_mul_overflow(wanted, size, &bytes)) p = aligned(bytes);
+  if (!__builtin_mul_overflow(wanted, size, &bytes)) p = tt_memory_aligned(bytes);
   if (!p) return no_memory(what, wanted, size);
   if (old) memcpy(p, old, *capacity * size);
   free(old);

@@ -10,6 +10,9 @@
 // TT_ERR_MEMORY with `what` and the size in the message when there is none (also when count*size overflows).
 tt_status tt_alloc(void *pointer, size_t count, size_t size, const char *what);
 
+// `bytes` bytes, not zeroed and not touched, aligned in the same way; NULL: there are none.
+void *tt_memory_aligned(size_t bytes);
+
 // Makes *pointer hold at least `count` elements; keeps the old contents, zeroes nothing. *capacity is in
 // elements. Grows by at least half, so that repeated calls cost amortised constant time.
 tt_status tt_reserve(void *pointer, size_t *capacity, size_t count, size_t size, const char *what);

@@ -1,10 +1,11 @@
 // The table of operations that a backend fills; the model is written once, against it.
 //
-// Arrays are fp32, row-major, packed (src/batch/batch.h): T token rows, R pair rows, A atom-pair rows (N*N a
-// molecule). W is (out, in) as in PyTorch. Gradients of parameters (dw, db, dgamma, dtable, ...) are ADDED
-// to; every other output is overwritten unless the comment says "+=". Every result is a fixed function of the
-// inputs: the order of every sum depends only on shapes (no atomics, no dependence on addresses or threads).
-// Symbols and equations: docs/model.md; S_m = batch->scaling_length[m].
+// Arrays are row-major, packed (src/batch/batch.h): T token rows, R pair rows, A atom-pair rows (N*N a
+// molecule). Those of type float are fp32 everywhere; of tt_activation, what the backend keeps activations
+// in. W is (out, in) as in PyTorch. Gradients of parameters (dw, db, dgamma, dtable, ...) are ADDED to; every
+// other output is overwritten unless the comment says "+=". Every result is a fixed function of the inputs:
+// the order of every sum depends only on shapes (no atomics, no dependence on addresses or threads). Symbols
+// and equations: docs/model.md; S_m = batch->scaling_length[m].
 #ifndef TT_DEVICE_OPS_H
 #define TT_DEVICE_OPS_H
 
@@ -13,6 +14,11 @@
 #include <stdint.h>
 
 #include "batch/batch.h"
+
+// What a backend keeps activations and their gradients in: fp32, or, on a device with precision bf16, 16-bit
+// numbers, whose size tt_ops.activation_size tells. Only the backend reads or writes through such a pointer,
+// and only tt_step moves it. (The type is that of the backends for CPUs, which need no other.)
+typedef float tt_activation;
 
 // Dropout is a pure function of (seed, step, sample, layer, site, global head or channel, i, j): element e of
 // a run of channels (or keys j, in attention) uses 16-bit word e % 8 (word w = bits 16*(w%2) of v[w/2]) of
@@ -57,12 +63,12 @@ typedef struct {
 typedef struct {
   int out;
   tt_weights at;
-  float *y;
+  tt_activation *y;
 } tt_map;
 typedef struct {
   int out;
   tt_weights at;
-  const float *dy;
+  const tt_activation *dy;
   tt_gradients gradient;
 } tt_map_gradient;
 enum { TT_MOST_MAPS = 3 };
@@ -106,55 +112,87 @@ typedef struct {
   const char *name;
   bool deterministic;
   tt_precision precision; // of the operands of dense products: of linear, of the fused steps of a block and
-                          // of triangle_out, forward and backward. Sums, and all else, are fp32
+                          // of triangle_out, forward and backward. Sums, and all else, are fp32, but for
+                          // activations (activation_size)
+  bool device; // the work is a device's: queued, and done in order; arrays that operations are given,
+               // activations and weights, are in memory of allocate(), and scalars that an operation returns
+               // have been waited for. Of a batch the scalars are the host's, the arrays the device's
+               // (device/batch_upload.h). Else all is done on return, in any memory
+
+  // ---- memory ----
+  size_t activation_size; // bytes of one
+  // At least `bytes` bytes, of any content, that start on a multiple of 256; NULL: there are none left.
+  // `shared`: the host may read and write them too, whenever the device has nothing to do (wait()).
+  void *(*allocate)(size_t bytes, bool shared);
+  void (*release)(void *memory); // once the queued work is done; NULL: nothing
+  // `from` may be changed on return; what was queued before still sees the old content of `to`
+  void (*upload)(const void *from, size_t bytes, void *to);
+  void (*download)(const void *from, size_t bytes, void *to); // waits for what was queued before
+  void (*wait)(void);                                         // all queued work is done
+  // The flat array of all parameters has new values: `count` of them. To be called before any operation uses
+  // them, once and after each change: a device may keep copies for its products.
+  void (*weights_changed)(const float *weights, int64_t count);
 
   // ---- dense ----
   // `scratch` of these and all operations below: the same pointer, of scratch(sizes) floats.
   // y (rows, out) = x W^T + b
-  void (*linear)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y, float *scratch);
+  void (*linear)(const tt_activation *x, int64_t rows, int in, int out, tt_weights at, tt_activation *y,
+                 float *scratch);
   // dx = dy W (or += when `accumulate`; dx may be NULL), dw += dy^T x, db += column sums of dy
-  void (*linear_backward)(const float *dy, const float *x, int64_t rows, int in, int out, const float *w,
-                          float *dx, bool accumulate, tt_gradients gradient, float *scratch);
+  void (*linear_backward)(const tt_activation *dy, const tt_activation *x, int64_t rows, int in, int out,
+                          const float *w, tt_activation *dx, bool accumulate, tt_gradients gradient,
+                          float *scratch);
   // y = LN(x); the statistics are outputs
-  void (*layer_norm)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, float *y);
+  void (*layer_norm)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+                     tt_activation *y);
   // dx += gradient (a residual's gradient is usually there already), dgamma +=, dbeta +=
-  void (*layer_norm_backward)(const float *dy, const float *x, int64_t rows, int dim, const float *gamma,
-                              tt_statistics s, float *dx, tt_gradients gradient);
+  void (*layer_norm_backward)(const tt_activation *dy, const float *x, int64_t rows, int dim,
+                              const float *gamma, tt_statistics s, float *dx, tt_gradients gradient);
   // exact (erf) GELU; y may be x
-  void (*gelu)(const float *x, int64_t count, float *y);
+  void (*gelu)(const tt_activation *x, int64_t count, tt_activation *y);
   // d *= gelu'(x), in place
-  void (*gelu_backward)(const float *x, int64_t count, float *d);
+  void (*gelu_backward)(const tt_activation *x, int64_t count, tt_activation *d);
+
+  // The same on fp32 arrays, whatever activations are kept in: the Gaussian part of the embedding
+  void (*linear_single)(const float *x, int64_t rows, int in, int out, tt_weights at, float *y,
+                        float *scratch);
+  void (*linear_single_backward)(const float *dy, const float *x, int64_t rows, int in, int out,
+                                 const float *w, float *dx, bool accumulate, tt_gradients gradient,
+                                 float *scratch);
+  void (*gelu_single)(const float *x, int64_t count, float *y);
+  void (*gelu_single_backward)(const float *x, int64_t count, float *d);
 
   // ---- fused steps of a block ----
   // One to TT_MOST_MAPS maps of LN(x), x (rows, dim); the statistics are outputs
-  void (*norm_linear)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
+  void (*norm_linear)(const tt_activation *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
                       const tt_map *maps, int count, float *scratch);
   // dx +=, from the dy of every map; LN(x) is computed again
-  void (*norm_linear_backward)(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
-                               const tt_map_gradient *maps, int count, float *dx, tt_gradients dnorm,
-                               float *scratch);
+  void (*norm_linear_backward)(const tt_activation *x, int64_t rows, int dim, tt_weights norm,
+                               tt_statistics s, const tt_map_gradient *maps, int count, tt_activation *dx,
+                               tt_gradients dnorm, float *scratch);
   // out (rows, out_dim) = residual + dropout(x W^T + b), x (rows, in). residual may be NULL (nothing) or out.
   // drop: not TT_ROWS_PAIRS_SHARED, here and in ffn.
-  void (*linear_residual)(const tt_drop *drop, const float *x, int64_t rows, int in, int out_dim,
-                          tt_weights at, const float *residual, float *out, float *scratch);
+  void (*linear_residual)(const tt_drop *drop, const tt_activation *x, int64_t rows, int in, int out_dim,
+                          tt_weights at, const tt_activation *residual, tt_activation *out, float *scratch);
   // dx (rows, in), dw +=, db +=; dout is also the residual's gradient and stays as it is
-  void (*linear_residual_backward)(const tt_drop *drop, const float *dout, const float *x, int64_t rows,
-                                   int in, int out_dim, const float *w, float *dx, tt_gradients gradient,
-                                   float *scratch);
+  void (*linear_residual_backward)(const tt_drop *drop, const tt_activation *dout, const tt_activation *x,
+                                   int64_t rows, int in, int out_dim, const float *w, tt_activation *dx,
+                                   tt_gradients gradient, float *scratch);
   // out (rows, dim) = residual + dropout(y + bias): the end of a branch whose product y came as partial sums.
   // residual may be NULL (nothing) or out, out may be y. drop: not TT_ROWS_PAIRS_SHARED.
-  void (*bias_residual)(const tt_drop *drop, const float *y, int64_t rows, int dim, const float *bias,
-                        const float *residual, float *out);
+  void (*bias_residual)(const tt_drop *drop, const tt_activation *y, int64_t rows, int dim, const float *bias,
+                        const tt_activation *residual, tt_activation *out);
   // dy (rows, dim), dbias +=; dy may be dout, which is also the residual's gradient and else stays as it is
-  void (*bias_residual_backward)(const tt_drop *drop, const float *dout, int64_t rows, int dim, float *dy,
-                                 float *dbias);
+  void (*bias_residual_backward)(const tt_drop *drop, const tt_activation *dout, int64_t rows, int dim,
+                                 tt_activation *dy, float *dbias);
   // out = residual + branch(x); h (rows, hidden; before GELU) and the statistics are outputs. residual is x
   // or NULL (nothing).
-  void (*ffn)(const tt_ffn *f, const float *x, const float *residual, float *h, tt_statistics s, float *out,
-              float *scratch);
+  void (*ffn)(const tt_ffn *f, const tt_activation *x, const tt_activation *residual, tt_activation *h,
+              tt_statistics s, tt_activation *out, float *scratch);
   // d (rows, dim): dout on entry, dx (through the residual and the branch, or f->branch_only) on return
-  void (*ffn_backward)(const tt_ffn *f, const float *x, const float *h, tt_statistics s, float *d,
-                       tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond, float *scratch);
+  void (*ffn_backward)(const tt_ffn *f, const tt_activation *x, const tt_activation *h, tt_statistics s,
+                       tt_activation *d, tt_gradients dnorm, tt_gradients dfirst, tt_gradients dsecond,
+                       float *scratch);
 
   // ---- embedding ----
   // x_i = sum_k atom[atom_input_ik] + degree[degree_i] + token[token_i]; x_0 = vnode. Tables (512|128|128|1,
@@ -185,62 +223,68 @@ typedef struct {
   // Positions `first`.. L-1 of a molecule take part (first = 0: all; 1: atoms only; others' outputs are 0).
   // prob[h,i,j] = softmax_j(q_hi . k_hj / sqrt(head_dim) + bias[ij, h]); bias (R, heads); prob: for molecule
   // m at pair_offset[m] * heads, laid out (heads, L, L)
-  void (*attention)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
-                    const float *bias, float *prob, float *scratch);
+  void (*attention)(const tt_batch *batch, int first, int heads, int head_dim, const tt_activation *qkv,
+                    const tt_activation *bias, tt_activation *prob, float *scratch);
   // dprob in; dq and dk thirds of dqkv (T, 3D) and dbias (R, heads) out. May overwrite dprob.
-  void (*attention_backward)(const tt_batch *batch, int first, int heads, int head_dim, const float *qkv,
-                             const float *prob, float *dprob, float *dqkv, float *dbias, float *scratch);
+  void (*attention_backward)(const tt_batch *batch, int first, int heads, int head_dim,
+                             const tt_activation *qkv, const tt_activation *prob, tt_activation *dprob,
+                             tt_activation *dqkv, tt_activation *dbias, float *scratch);
   // out_i = concat_h sum_j dropout(prob)_hij v_hj, (T, D)
-  void (*attention_values)(const tt_batch *batch, int heads, int head_dim, const float *prob,
-                           const tt_dropout *d, const float *qkv, float *out, float *scratch);
+  void (*attention_values)(const tt_batch *batch, int heads, int head_dim, const tt_activation *prob,
+                           const tt_dropout *d, const tt_activation *qkv, tt_activation *out, float *scratch);
   // dprob and the dv third of dqkv out
-  void (*attention_values_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
-                                    const tt_dropout *d, const float *qkv, const float *dout, float *dprob,
-                                    float *dqkv, float *scratch);
+  void (*attention_values_backward)(const tt_batch *batch, int heads, int head_dim, const tt_activation *prob,
+                                    const tt_dropout *d, const tt_activation *qkv, const tt_activation *dout,
+                                    tt_activation *dprob, tt_activation *dqkv, float *scratch);
   // movement head (atoms only): move_i = sum_j (pos_j - pos_i) sum_h dropout(prob)_hij (force_h . v_hj);
   // force (D); move (T, 3), virtual rows 0
-  void (*movement)(const tt_batch *batch, int heads, int head_dim, const float *prob, const tt_dropout *d,
-                   const float *qkv, const float *force, float *move, float *scratch);
+  void (*movement)(const tt_batch *batch, int heads, int head_dim, const tt_activation *prob,
+                   const tt_dropout *d, const tt_activation *qkv, const float *force, float *move,
+                   float *scratch);
   // dprob, the dv third of dqkv out; dforce += ; virtual rows and columns get 0
-  void (*movement_backward)(const tt_batch *batch, int heads, int head_dim, const float *prob,
-                            const tt_dropout *d, const float *qkv, const float *force, const float *dmove,
-                            float *dprob, float *dqkv, float *dforce, float *scratch);
+  void (*movement_backward)(const tt_batch *batch, int heads, int head_dim, const tt_activation *prob,
+                            const tt_dropout *d, const tt_activation *qkv, const float *force,
+                            const float *dmove, tt_activation *dprob, tt_activation *dqkv, float *dforce,
+                            float *scratch);
 
   // ---- pair track ----
   size_t (*scratch)(const tt_sizes *sizes);
   // out_ij = residual_ij + dropout(s (W vec(a_i b_j^T) / S + bias)), [a_i, b_i] = ab (T, 2C), s = 1 / (1e-3 +
   // 1/S); W (P, C*C), element c*C+e multiplies a_ic b_je. Factored: T_i = W a_i once a token, then T_i b_j;
   // never the (R, C*C) tensor. residual may be NULL (nothing) or out. drop: TT_ROWS_PAIRS.
-  void (*outer_product)(const tt_drop *drop, int hidden, int dim, const float *ab, tt_weights at,
-                        const float *residual, float *out, float *scratch);
+  void (*outer_product)(const tt_drop *drop, int hidden, int dim, const tt_activation *ab, tt_weights at,
+                        const tt_activation *residual, tt_activation *out, float *scratch);
   // dab (T, 2C), dw +=, dbias +=; dout is also the residual's gradient and stays as it is
-  void (*outer_product_backward)(const tt_drop *drop, int hidden, int dim, const float *dout, const float *ab,
-                                 const float *w, float *dab, tt_gradients gradient, float *scratch);
+  void (*outer_product_backward)(const tt_drop *drop, int hidden, int dim, const tt_activation *dout,
+                                 const tt_activation *ab, const float *w, tt_activation *dab,
+                                 tt_gradients gradient, float *scratch);
   // [a, b]_ij = p_ij * sigmoid(g_ij) / sqrt(S), p and g (R, 2C); t_ijc = sum_k a_ikc b_jkc + sum_k a_kic
   // b_kjc, (R, C). In the backward dp may be p and dg may be g.
-  void (*triangle)(const tt_batch *batch, int hidden, const float *p, const float *g, float *t,
-                   float *scratch);
-  void (*triangle_backward)(const tt_batch *batch, int hidden, const float *p, const float *g,
-                            const float *dt, float *dp, float *dg, float *scratch);
+  void (*triangle)(const tt_batch *batch, int hidden, const tt_activation *p, const tt_activation *g,
+                   tt_activation *t, float *scratch);
+  void (*triangle_backward)(const tt_batch *batch, int hidden, const tt_activation *p, const tt_activation *g,
+                            const tt_activation *dt, tt_activation *dp, tt_activation *dg, float *scratch);
   // out = residual + dropout(gate * (LN(t) W^T + b)), t (R, C), gate (R, P); the statistics are outputs.
   // residual may be NULL (nothing) or out. drop: TT_ROWS_PAIRS_SHARED.
-  void (*triangle_out)(const tt_drop *drop, int hidden, int dim, const float *t, tt_weights norm,
-                       tt_statistics s, tt_weights at, const float *gate, const float *residual, float *out,
-                       float *scratch);
+  void (*triangle_out)(const tt_drop *drop, int hidden, int dim, const tt_activation *t, tt_weights norm,
+                       tt_statistics s, tt_weights at, const tt_activation *gate,
+                       const tt_activation *residual, tt_activation *out, float *scratch);
   // dgate (R, P), dt (R, C), gradients of norm and map +=; dout is also the residual's gradient and stays as
   // it is. dgate may be gate.
-  void (*triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const float *dout, const float *t,
-                                tt_weights norm, tt_statistics s, tt_weights at, const float *gate,
-                                float *dgate, float *dt, tt_gradients dnorm, tt_gradients gradient,
-                                float *scratch);
+  void (*triangle_out_backward)(const tt_drop *drop, int hidden, int dim, const tt_activation *dout,
+                                const tt_activation *t, tt_weights norm, tt_statistics s, tt_weights at,
+                                const tt_activation *gate, tt_activation *dgate, tt_activation *dt,
+                                tt_gradients dnorm, tt_gradients gradient, float *scratch);
 
   // ---- heads and losses ----
-  void (*gather_masked)(const tt_batch *batch, int dim, const float *x, float *y);    // y (masked, dim)
-  void (*scatter_masked)(const tt_batch *batch, int dim, const float *dy, float *dx); // dx (T, dim) +=
+  void (*gather_masked)(const tt_batch *batch, int dim, const tt_activation *x,
+                        tt_activation *y); // y (masked, dim)
+  void (*scatter_masked)(const tt_batch *batch, int dim, const tt_activation *dy,
+                         tt_activation *dx); // dx (T, dim) +=
   // loss[k] = -log softmax(logits_k)[target_k] (double); dlogits = weight * gradient (NULL: none). logits
   // (masked, 128)
-  void (*cross_entropy)(const tt_batch *batch, const float *logits, double weight, double *loss,
-                        float *dlogits);
+  void (*cross_entropy)(const tt_batch *batch, const tt_activation *logits, double weight, double *loss,
+                        tt_activation *dlogits);
   // A molecule's position loss: sum_i,c |pos + move - target| / (N + 1e-10); its distance loss: sum_ij |
   // |pred_j - pred_i|
   // - |target_j - target_i| | / (N^2 + 1e-10), all ordered pairs; gradient of |.| and of a norm at 0 is 0.
@@ -250,17 +294,28 @@ typedef struct {
                           double distance_weight, double *position, double *distance, float *dmove);
 
   // ---- flat arrays, and the optimizer ----
+  void (*copy_activations)(const tt_activation *x, int64_t count, tt_activation *y);
+  void (*zero_activations)(tt_activation *x, int64_t count);
+  void (*add_activations)(const tt_activation *x, int64_t count, tt_activation *y); // y += x
   void (*copy)(const float *x, int64_t count, float *y);
   void (*zero)(float *x, int64_t count);
   // z = x y, all (n, n), by the platform's product library: what benchmarks compare with
   void (*library_product)(int n, const float *x, const float *y, float *z);
   void (*add)(const float *x, int64_t count, float *y); // y += x
   double (*sum_squares)(const float *x, int64_t count); // in double, fixed order
+  // sums[k] = sum_squares of x[k * block] .. x[(k + 1) * block - 1], the last block being shorter: one pass
+  // over x, queued like other operations
+  void (*block_squares)(const float *x, int64_t count, int64_t block, double *sums);
   // Adam with decoupled decay: g = clip * grad; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
   // w = w * (1 - decay[i]) - rate * m / (sqrt(v) + eps), decay[i] = decayed[i] ? decay : 0
   void (*adam)(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,
                float clip, float rate, float decay, float beta1, float beta2, float epsilon);
 } tt_ops;
+
+// `elements` activations after p.
+static inline tt_activation *tt_step(const tt_ops *ops, const tt_activation *p, int64_t elements) {
+  return (tt_activation *)((char *)(uintptr_t)p + elements * (int64_t)ops->activation_size);
+}
 
 // The CPU backend (kernels/cpu): one thread. `precision`: of the operands of dense products; everything else
 // is fp32. NULL, with a message, where that precision cannot be had.

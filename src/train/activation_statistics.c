@@ -5,7 +5,7 @@
 
 #include "core/memory.h"
 
-static tt_activation *find(const tt_activation_statistics *s, const char *name) {
+static tt_activation_size *find(const tt_activation_statistics *s, const char *name) {
   for (int k = 0; k < s->count; k++)
     if (strcmp(s->list[k].name, name) == 0) return &s->list[k];
   return NULL;
@@ -16,12 +16,12 @@ static void look(void *context, const char *name, bool gradient, tt_probe_rows r
                  const float *data) {
   tt_activation_statistics *s = context;
   if (gradient || rows == TT_PROBE_PROBABILITIES || s->status != TT_OK) return; // those are never large
-  tt_activation *a = find(s, name);
+  tt_activation_size *a = find(s, name);
   if (!a) {
     s->status = tt_reserve(&s->list, &s->room_, (size_t)s->count + 1, sizeof *s->list, "statistics");
     if (s->status != TT_OK) return;
     a = &s->list[s->count++];
-    *a = (tt_activation){.dim = dim};
+    *a = (tt_activation_size){.dim = dim};
     snprintf(a->name, sizeof a->name, "%s", name);
   }
   const tt_batch *b = &s->trainer->batch;
@@ -51,6 +51,6 @@ void tt_activations_free(tt_activation_statistics *s) {
   *s = (tt_activation_statistics){0};
 }
 
-const tt_activation *tt_activations_find(const tt_activation_statistics *s, const char *name) {
+const tt_activation_size *tt_activations_find(const tt_activation_statistics *s, const char *name) {
   return find(s, name);
 }

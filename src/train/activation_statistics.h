@@ -14,11 +14,11 @@ typedef struct {
   char name[64];
   int dim; // columns
   tt_magnitude size;
-} tt_activation;
+} tt_activation_size;
 
 typedef struct {
   const tt_trainer *trainer; // whose packed piece is looked at
-  tt_activation *list;       // in the order of the forward
+  tt_activation_size *list;  // in the order of the forward
   int count;
   size_t room_;
   tt_status status; // of memory
@@ -34,6 +34,6 @@ tt_status tt_activations_end(tt_activation_statistics *statistics, tt_trainer *t
 void tt_activations_free(tt_activation_statistics *statistics);
 
 // By its name; NULL.
-const tt_activation *tt_activations_find(const tt_activation_statistics *statistics, const char *name);
+const tt_activation_size *tt_activations_find(const tt_activation_statistics *statistics, const char *name);
 
 #endif

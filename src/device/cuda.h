@@ -1,0 +1,38 @@
+// The CUDA backend (kernels/cuda). Where it is not built in, the same functions say so
+// (kernels/cuda/absent.c); in tests it runs on the host (kernels/emulated).
+#ifndef TT_DEVICE_CUDA_H
+#define TT_DEVICE_CUDA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/status.h"
+#include "device/ops.h"
+
+// Whether there is a device that this program can use. If not, `why` (n characters) gets the reason, a phrase
+// that names what is missing: no device, no driver, or a program without the backend.
+bool tt_cuda_available(char *why, size_t n);
+
+// This process's device: of those that it sees the one with the number of its place among the ranks of its
+// node. `share`: several ranks may use one (parallel.share_gpu); else it is an error that there are more
+// ranks than devices. TT_ERR_UNSUPPORTED with what to do about it. Before any other use of the backend;
+// calling it again does nothing.
+tt_status tt_cuda_start(int local_rank, int local_ranks, bool share);
+
+// Its operations. `precision` fp32: everything is fp32, without tf32; bf16: activations, and the weights'
+// copies in products, are bf16, the rest is fp32. NULL, with a message, where the backend is not built in.
+// The table's scratch(), activation_size, name and precision may be read without a device; its operations
+// need tt_cuda_start.
+const tt_ops *tt_ops_cuda(tt_precision precision);
+
+// The device in hand, for the log.
+typedef struct {
+  char name[96];
+  int multiprocessors, capability; // 90: 9.0
+  size_t memory;                   // bytes
+  int driver, runtime;             // versions: 13000 is 13.0
+} tt_cuda_device;
+// False, and nothing in *device, before tt_cuda_start has found one.
+bool tt_cuda_describe(tt_cuda_device *device);
+
+#endif
