@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "comm/comm.h"
 #include "core/version.h"
+#include "device/cuda.h"
 #include "opbench/opbench.h"
 #include "train/hardware.h"
 
@@ -23,7 +24,8 @@ static const char help[] =
     "  --op NAME       one operation only\n"
     "  --backend NAME  cpu (default), cpu-bf16; one set of kernels: cpu-v4, cpu-v3, cpu-base, "
     "cpu-v4-native,\n"
-    "                  cpu-v4-rounded, cpu-v3-rounded, cpu-base-rounded (the last four in bf16); reference\n"
+    "                  cpu-v4-rounded, cpu-v3-rounded, cpu-base-rounded (the last four in bf16); reference;\n"
+    "                  cuda, cuda-bf16: the first device that this process sees\n"
     "  --json          one JSON object instead of a table\n"
     "\n"
     "The column 'same bits' is measured in every mode: whether an operation gave the same bits when it\n"
@@ -46,14 +48,26 @@ static const struct {
                 {"cpu-v4-rounded", "v4-rounded"},
                 {"cpu-v3-rounded", "v3-rounded"},
                 {"cpu-base-rounded", "base-rounded"},
-                {"reference", NULL}};
+                {"reference", NULL},
+                {"cuda", NULL},
+                {"cuda-bf16", NULL}};
 enum { CHOSEN = 2 }; // the first ones, each the same as one of those after them
-enum { BACKENDS = sizeof backends / sizeof *backends };
+enum { BACKENDS = sizeof backends / sizeof *backends, CUDA = BACKENDS - 2, CUDA_BF16 };
 
-// NULL: not on this machine.
+// NULL, with a message, where there is no device or it cannot be used.
+static const tt_ops *cuda(tt_precision precision) {
+  (void)precision;
+  return tt_fail(TT_ERR_UNSUPPORTED, "bench ops: no CUDA backend is built in"), NULL;
+}
+
+// NULL: not on this machine; of those that say_why() there is a message, too.
 static const tt_ops *backend(int k) {
+  if (k >= CUDA) return cuda(k == CUDA ? TT_FP32 : TT_BF16);
   if (backends[k].kernels != NULL) return tt_ops_cpu_for(backends[k].kernels);
   return k < CHOSEN ? tt_ops_cpu(k == 0 ? TT_FP32 : TT_BF16) : tt_ops_reference();
+}
+static bool say_why(int k) {
+  return k < CHOSEN || k >= CUDA;
 }
 
 typedef struct {
@@ -75,16 +89,15 @@ static tt_status take_op(const char *name, void *into) {
 
 static tt_status take_backend(const char *name, void *into) {
   arguments *a = into;
-  char names[200] = "";
+  char names[256] = "";
   for (int k = 0; k < BACKENDS; k++) {
     size_t used = strlen(names);
     snprintf(names + used, sizeof names - used, "%s%s", k > 0 ? ", " : "", backends[k].name);
     if (strcmp(name, backends[k].name) != 0) continue;
     a->ops = backend(k);
-    return a->ops != NULL ? TT_OK
-           : k < CHOSEN
-               ? TT_ERR_UNSUPPORTED // it said why
-               : tt_fail(TT_ERR_UNSUPPORTED, "bench ops: this machine cannot run backend '%s'", name);
+    if (a->ops != NULL) return TT_OK;
+    return say_why(k) ? TT_ERR_UNSUPPORTED
+                      : tt_fail(TT_ERR_UNSUPPORTED, "bench ops: this machine cannot run backend '%s'", name);
   }
   return tt_fail(TT_ERR_ARGUMENT, "bench ops: --backend takes one of %s, not '%s'", names, name);
 }
@@ -113,9 +126,8 @@ static tt_status check_op(const arguments *a, int op, json_t *rows, int *failed)
   const char *name = tt_opbench_name(op);
   if (!tt_opbench_filled(a->ops, op)) {
     ++*failed;
-    if (!a->json) printf("%-26s FAILED: the backend has it not\n", name);
-    json_array_append_new(
-        rows, json_pack("{s:s, s:b, s:s}", "op", name, "ok", 0, "message", "the backend has it not"));
+    if (!a->json) printf("%-26s not there: the backend has no such operation\n", name);
+    json_array_append_new(rows, json_pack("{s:s, s:b, s:s}", "op", name, "ok", 0, "message", "not there"));
     return TT_OK;
   }
   TT_TRY(a->mode == TEST ? tt_opbench_test(a->ops, tt_ops_reference(), op, &check)
@@ -163,19 +175,19 @@ static tt_status perf_op(const arguments *a, int op, json_t *rows) {
 static tt_status support_op(const arguments *a, int op, json_t *rows) {
   json_t *cells = json_object();
   if (!a->json) printf("%-26s", tt_opbench_name(op));
-  for (int k = CHOSEN; k <= BACKENDS; k++) { // the last is still to come
-    const tt_ops *ops = k < BACKENDS ? backend(k) : NULL;
-    const char *cell = k == BACKENDS ? "not built" : "not here";
+  for (int k = CHOSEN; k < BACKENDS; k++) {
+    const tt_ops *ops = backend(k);
+    const char *cell = "not here";
     bool deterministic = false;
     if (ops != NULL) {
-      cell = "-";
+      cell = "not there";
       if (tt_opbench_filled(ops, op)) {
         TT_TRY(tt_opbench_deterministic(ops, op, &deterministic));
         cell = deterministic ? "same bits" : "yes";
       }
     }
     if (!a->json) printf(" %-16s", cell);
-    json_object_set_new(cells, k < BACKENDS ? backends[k].name : "cuda", json_string(cell));
+    json_object_set_new(cells, backends[k].name, json_string(cell));
   }
   if (!a->json) printf("\n");
   json_array_append_new(rows, json_pack("{s:s, s:o}", "op", tt_opbench_name(op), "backends", cells));
@@ -189,17 +201,19 @@ static void print_heading(const arguments *a) {
          a->mode == SUPPORT ? ", which training uses here in fp32; and all others" : "");
   switch (a->mode) {
   case PERF:
-    tt_opbench_molecules(&molecules, &tokens, &pairs);
-    printf("84M shapes; %d molecules of mixed length, %lld token and %lld pair rows; one thread\n\n",
-           molecules, (long long)tokens, (long long)pairs);
+    tt_opbench_molecules(a->ops, &molecules, &tokens, &pairs);
+    printf("84M shapes; %d molecules of mixed length, %lld token and %lld pair rows; %s\n\n", molecules,
+           (long long)tokens, (long long)pairs,
+           a->ops->device ? "a call, its start and its end waited for" : "one thread");
     printf("%-26s %10s %10s %9s %8s %9s  %s\n", "operation", "ms", "fastest", "GFLOP/s", "GB/s", "same bits",
            "shape");
     break;
   case SUPPORT:
-    printf("'same bits': has it, and gave the same bits whenever called; 'yes': has it\n\n%-26s",
+    printf("'same bits': has it, and gave the same bits whenever called; 'yes': has it; 'not there': has it "
+           "not\n'not here': the machine has no such processor, or no device\n\n%-26s",
            "operation");
     for (int k = CHOSEN; k < BACKENDS; k++) printf(" %-16s", backends[k].name);
-    printf(" cuda\n");
+    printf("\n");
     break;
   default:
     printf("%s\n\n", a->mode == TEST

@@ -28,9 +28,10 @@ enum { QKV, BIAS, PROB, DPROB, DQKV, DBIAS };
 static void attention_build(tt_op_case *c) {
   double reach = c->shape->extreme ? 3000 : 2;
   attention_sizes(c);
-  tt_op_input(c, QKV, "qkv", qkv_count(c), -2, 2);
+  tt_op_input(c, QKV, "qkv", qkv_count(c), -2, 2), tt_op_activation(c, QKV);
   tt_op_input(c, BIAS, "bias", prob_count(c), -reach, reach), tt_op_forward_only(c, BIAS);
-  tt_op_result(c, PROB, "prob", prob_count(c));
+  tt_op_activation(c, BIAS);
+  tt_op_result(c, PROB, "prob", prob_count(c)), tt_op_activation(c, PROB);
   tt_op_seed(c, DPROB, "dprob", PROB), c->array[DPROB].spoiled = true;
   tt_op_gradient(c, DQKV, "dqkv", QKV, true); // the third of v is somebody else's
   tt_op_gradient(c, DBIAS, "dbias", BIAS, false);
@@ -63,9 +64,10 @@ enum { V_PROB, V_QKV, OUT, DOUT, V_DPROB, V_DQKV };
 
 static void values_build(tt_op_case *c) {
   attention_sizes(c);
-  tt_op_input(c, V_PROB, "prob", prob_count(c), 0, 1);
-  tt_op_input(c, V_QKV, "qkv", qkv_count(c), -1, 1);
+  tt_op_input(c, V_PROB, "prob", prob_count(c), 0, 1), tt_op_activation(c, V_PROB);
+  tt_op_input(c, V_QKV, "qkv", qkv_count(c), -1, 1), tt_op_activation(c, V_QKV);
   tt_op_result(c, OUT, "out", qkv_count(c) / 3), tt_op_forward_only(c, OUT);
+  tt_op_activation(c, OUT);
   tt_op_seed(c, DOUT, "dout", OUT);
   tt_op_gradient(c, V_DPROB, "dprob", V_PROB, false);
   tt_op_gradient(c, V_DQKV, "dqkv", V_QKV, true); // q's and k's thirds are somebody else's
@@ -98,8 +100,8 @@ enum { M_PROB, M_QKV, FORCE, MOVE, DMOVE, M_DPROB, M_DQKV, DFORCE };
 static void movement_build(tt_op_case *c) {
   int heads = c->shape->heads;
   attention_sizes(c);
-  tt_op_input(c, M_PROB, "prob", prob_count(c), 0, 1);
-  tt_op_input(c, M_QKV, "qkv", qkv_count(c), -1, 1);
+  tt_op_input(c, M_PROB, "prob", prob_count(c), 0, 1), tt_op_activation(c, M_PROB);
+  tt_op_input(c, M_QKV, "qkv", qkv_count(c), -1, 1), tt_op_activation(c, M_QKV);
   tt_op_input(c, FORCE, "force", (int64_t)heads * c->shape->head_dim, -1, 1);
   tt_op_result(c, MOVE, "move", c->batch->tokens * 3), tt_op_forward_only(c, MOVE);
   tt_op_seed(c, DMOVE, "dmove", MOVE);
@@ -136,6 +138,8 @@ const tt_op_family tt_op_attention[] = {
      .forward_limit = 2e-6,
      .backward_limit = 2e-6,
      .reason = "exp in fp32 of logits up to 60, whose rounding it multiplies",
+     .half_limit = 0x1p-7,
+     .half_reason = "results rounded to bf16, and gradients of logits before they are multiplied",
      .step = 0x1p-7,
      .grad_limit = 1e-4,
      .grad_reason = "h^4 term of softmax, fp32 rounding over the step",
@@ -151,6 +155,8 @@ const tt_op_family tt_op_attention[] = {
      .forward_limit = 1e-6,
      .backward_limit = 1e-6,
      .reason = "fp32 sums of up to 20 products",
+     .half_limit = 0x1p-7,
+     .half_reason = "results rounded to bf16, and probabilities after dropout",
      .step = 0x1p-6,
      .grad_limit = 2e-5,
      .grad_reason = "linear: fp32 rounding of the results only",
@@ -166,6 +172,8 @@ const tt_op_family tt_op_attention[] = {
      .forward_limit = 2e-6,
      .backward_limit = 2e-6,
      .reason = "fp32 sums over heads, channels and atoms",
+     .half_limit = 0x1p-8,
+     .half_reason = "gradients rounded to bf16 once",
      .step = 0x1p-6,
      .grad_limit = 2e-5,
      .grad_reason = "linear in each argument: fp32 rounding of the results only",

@@ -1,9 +1,13 @@
-// Cases of linear maps, LayerNorm and GELU.
+// Cases of linear maps, LayerNorm and GELU, and of those maps and GELUs that are fp32 in every backend.
 #include "opbench/opcase.h"
 
 static void set_rows(tt_op_case *c) {
   tt_op_rows(c);
   if (c->shape->rows > 0) c->rows = c->shape->rows;
+}
+
+static void set_activation(tt_op_case *c, int slot) {
+  if (!c->family->single) tt_op_activation(c, slot);
 }
 
 // ---- linear ----
@@ -13,23 +17,25 @@ static void linear_build(tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   set_rows(c);
   tt_op_dense_sizes(c, s->in > s->out ? s->in : s->out);
-  tt_op_input(c, X, "x", c->rows * s->in, -1, 1);
+  tt_op_input(c, X, "x", c->rows * s->in, -1, 1), set_activation(c, X);
   tt_op_input(c, W, "w", (int64_t)s->out * s->in, -1, 1);
+  if (!c->family->single) tt_op_round(c, W);
   if (!s->no_bias) tt_op_input(c, B, "b", s->out, -1, 1), tt_op_forward_only(c, B);
-  tt_op_result(c, Y, "y", c->rows * s->out), tt_op_forward_only(c, Y);
+  tt_op_result(c, Y, "y", c->rows * s->out), tt_op_forward_only(c, Y), set_activation(c, Y);
   tt_op_seed(c, DY, "dy", Y);
   if (!s->no_dx) tt_op_gradient(c, DX, "dx", X, s->accumulate);
   tt_op_gradient(c, DW, "dw", W, true);
   if (!s->no_bias) tt_op_gradient(c, DB, "db", B, true);
 }
 static void linear_run(const tt_ops *ops, tt_op_case *c) {
-  ops->linear(tt_op_at(c, X), c->rows, c->shape->in, c->shape->out,
-              (tt_weights){tt_op_at(c, W), tt_op_at(c, B)}, tt_op_at(c, Y), c->scratch);
+  (c->family->single ? ops->linear_single : ops->linear)(tt_op_at(c, X), c->rows, c->shape->in, c->shape->out,
+                                                         (tt_weights){tt_op_at(c, W), tt_op_at(c, B)},
+                                                         tt_op_at(c, Y), c->scratch);
 }
 static void linear_run_backward(const tt_ops *ops, tt_op_case *c) {
-  ops->linear_backward(tt_op_at(c, DY), tt_op_at(c, X), c->rows, c->shape->in, c->shape->out, tt_op_at(c, W),
-                       tt_op_at(c, DX), c->shape->accumulate,
-                       (tt_gradients){tt_op_at(c, DW), tt_op_at(c, DB)}, c->scratch);
+  (c->family->single ? ops->linear_single_backward : ops->linear_backward)(
+      tt_op_at(c, DY), tt_op_at(c, X), c->rows, c->shape->in, c->shape->out, tt_op_at(c, W), tt_op_at(c, DX),
+      c->shape->accumulate, (tt_gradients){tt_op_at(c, DW), tt_op_at(c, DB)}, c->scratch);
 }
 static double linear_flops(const tt_op_case *c) {
   return 2.0 * (double)c->rows * c->shape->in * c->shape->out;
@@ -74,6 +80,7 @@ static void norm_build(tt_op_case *c) {
   tt_op_input(c, BETA, "beta", s->dim, -1, 1), tt_op_forward_only(c, BETA);
   tt_op_result(c, MEAN, "mean", c->rows), tt_op_result(c, RSTD, "rstd", c->rows);
   tt_op_result(c, NORM_Y, "y", c->rows * s->dim), tt_op_forward_only(c, NORM_Y);
+  tt_op_activation(c, NORM_Y);
   tt_op_seed(c, NORM_DY, "dy", NORM_Y);
   tt_op_gradient(c, NORM_DX, "dx", X, true);
   tt_op_gradient(c, DGAMMA, "dgamma", GAMMA, true), tt_op_gradient(c, DBETA, "dbeta", BETA, true);
@@ -109,18 +116,24 @@ static void gelu_build(tt_op_case *c) {
   tt_op_dense_sizes(c, c->shape->dim);
   int64_t count = c->rows * c->shape->dim;
   tt_op_input(c, X, "x", count, c->shape->extreme ? -60 : -6, c->shape->extreme ? 60 : 6);
-  tt_op_result(c, GELU_Y, "y", count), tt_op_forward_only(c, GELU_Y);
+  set_activation(c, X);
+  tt_op_result(c, GELU_Y, "y", count), tt_op_forward_only(c, GELU_Y), set_activation(c, GELU_Y);
   tt_op_seed(c, GELU_DY, "dy", GELU_Y);
   tt_op_gradient(c, GELU_D, "d", X, false);
 }
+static void gelu_ready(tt_op_case *c, bool backward) {
+  if (backward)
+    tt_op_copy(c, GELU_D, GELU_DY);
+  else if (c->shape->in_place)
+    tt_op_copy(c, GELU_Y, X);
+}
 static void gelu_run(const tt_ops *ops, tt_op_case *c) {
-  if (c->shape->in_place) tt_op_copy(c, GELU_Y, X);
-  ops->gelu(c->shape->in_place ? tt_op_at(c, GELU_Y) : tt_op_at(c, X), c->array[X].count,
-            tt_op_at(c, GELU_Y));
+  (c->family->single ? ops->gelu_single : ops->gelu)(tt_op_at(c, c->shape->in_place ? GELU_Y : X),
+                                                     c->array[X].count, tt_op_at(c, GELU_Y));
 }
 static void gelu_run_backward(const tt_ops *ops, tt_op_case *c) {
-  tt_op_copy(c, GELU_D, GELU_DY);
-  ops->gelu_backward(tt_op_at(c, X), c->array[X].count, tt_op_at(c, GELU_D));
+  (c->family->single ? ops->gelu_single_backward : ops->gelu_backward)(tt_op_at(c, X), c->array[X].count,
+                                                                       tt_op_at(c, GELU_D));
 }
 
 static const tt_op_shape gelu_shapes[] = {
@@ -132,28 +145,35 @@ static const tt_op_shape gelu_shapes[] = {
 };
 static const tt_op_shape gelu_real[] = {{.molecules = TT_OP_REAL, .kind = TT_ROWS_PAIRS, .dim = 512}};
 
+// Two families each share their functions.
+#define LINEAR(name, ...)                                                                                    \
+  {                                                                                                          \
+    .forward = name, .backward = name "_backward", .scratch = TT_SCRATCH_LINEAR, .dense = true,              \
+    .forward_limit = 4e-6, .backward_limit = 2e-6, .reason = "fp32 sums of up to 1541 products",             \
+    .step = 0x1p-6, .grad_limit = 2e-5, .grad_reason = "linear: fp32 rounding of the results only",          \
+    .build = linear_build, .run = linear_run, .run_backward = linear_run_backward, .flops = linear_flops,    \
+    TT_OP_SHAPES(linear_shapes), TT_OP_REAL_SHAPES(linear_real), __VA_ARGS__                                 \
+  }
+#define GELU(name, ...)                                                                                      \
+  {                                                                                                          \
+    .forward = name, .backward = name "_backward", .forward_limit = 5e-7, .backward_limit = 1e-6,            \
+    .reason = "one rational function in fp32", .step = 0x1p-6, .grad_limit = 1e-4,                           \
+    .grad_reason = "h^4 term and fp32 rounding over the step", .build = gelu_build, .ready = gelu_ready,     \
+    .run = gelu_run, .run_backward = gelu_run_backward, TT_OP_SHAPES(gelu_shapes),                           \
+    TT_OP_REAL_SHAPES(gelu_real), __VA_ARGS__                                                                \
+  }
+
 const tt_op_family tt_op_dense[] = {
-    {.forward = "linear",
-     .backward = "linear_backward",
-     .scratch = TT_SCRATCH_LINEAR,
-     .dense = true,
-     .forward_limit = 4e-6,
-     .backward_limit = 2e-6,
-     .reason = "fp32 sums of up to 1541 products",
-     .step = 0x1p-6,
-     .grad_limit = 2e-5,
-     .grad_reason = "linear: fp32 rounding of the results only",
-     .build = linear_build,
-     .run = linear_run,
-     .run_backward = linear_run_backward,
-     .flops = linear_flops,
-     TT_OP_SHAPES(linear_shapes),
-     TT_OP_REAL_SHAPES(linear_real)},
+    LINEAR("linear", .half_limit = 0x1p-8, .half_sums = 4e-5,
+           .half_reason = "results, and biases, rounded to bf16 once; sums of exact products in fp32"),
+    LINEAR("linear_single", .single = true),
     {.forward = "layer_norm",
      .backward = "layer_norm_backward",
      .forward_limit = 2e-5,
      .backward_limit = 2e-6,
      .reason = "x - mean cancels: rows of mean 100 and deviation 0.6 keep 5 digits",
+     .half_limit = 0x1p-8,
+     .half_reason = "y rounded to bf16 once",
      .step = 0x1p-7,
      .grad_limit = 1e-4,
      .grad_reason = "h^4 term and fp32 rounding over the step",
@@ -162,18 +182,7 @@ const tt_op_family tt_op_dense[] = {
      .run_backward = norm_run_backward,
      TT_OP_SHAPES(norm_shapes),
      TT_OP_REAL_SHAPES(norm_real)},
-    {.forward = "gelu",
-     .backward = "gelu_backward",
-     .forward_limit = 5e-7,
-     .backward_limit = 1e-6,
-     .reason = "one rational function in fp32",
-     .step = 0x1p-6,
-     .grad_limit = 1e-4,
-     .grad_reason = "h^4 term and fp32 rounding over the step",
-     .build = gelu_build,
-     .run = gelu_run,
-     .run_backward = gelu_run_backward,
-     TT_OP_SHAPES(gelu_shapes),
-     TT_OP_REAL_SHAPES(gelu_real)},
+    GELU("gelu", .half_limit = 0x1p-8, .half_reason = "results rounded to bf16 once"),
+    GELU("gelu_single", .single = true),
     {0},
 };

@@ -18,12 +18,26 @@ static void copy_run(const tt_ops *ops, tt_op_case *c) {
   ops->copy(tt_op_at(c, X), c->rows, tt_op_at(c, Y));
 }
 
+static void copy_activations_build(tt_op_case *c) {
+  copy_build(c), tt_op_activation(c, X), tt_op_activation(c, Y);
+}
+static void copy_activations_run(const tt_ops *ops, tt_op_case *c) {
+  ops->copy_activations(tt_op_at(c, X), c->rows, tt_op_at(c, Y));
+}
+
 static void zero_build(tt_op_case *c) {
   flat_sizes(c);
   tt_op_result(c, Y, "x", c->rows);
 }
 static void zero_run(const tt_ops *ops, tt_op_case *c) {
   ops->zero(tt_op_at(c, Y), c->rows);
+}
+
+static void zero_activations_build(tt_op_case *c) {
+  zero_build(c), tt_op_activation(c, Y);
+}
+static void zero_activations_run(const tt_ops *ops, tt_op_case *c) {
+  ops->zero_activations(tt_op_at(c, Y), c->rows);
 }
 
 static void add_build(tt_op_case *c) {
@@ -33,6 +47,13 @@ static void add_build(tt_op_case *c) {
 }
 static void add_run(const tt_ops *ops, tt_op_case *c) {
   ops->add(tt_op_at(c, X), c->rows, tt_op_at(c, Y));
+}
+
+static void add_activations_build(tt_op_case *c) {
+  add_build(c), tt_op_activation(c, X), tt_op_activation(c, Y);
+}
+static void add_activations_run(const tt_ops *ops, tt_op_case *c) {
+  ops->add_activations(tt_op_at(c, X), c->rows, tt_op_at(c, Y));
 }
 
 enum { Z = 2 };
@@ -64,8 +85,31 @@ static void squares_build(tt_op_case *c) {
           .name = "sum", .role = TT_OP_RESULT, .type = TT_OP_DOUBLE, .forward = true, .of = -1, .count = 1});
 }
 static void squares_run(const tt_ops *ops, tt_op_case *c) {
-  *(double *)c->array[Y].at = ops->sum_squares(tt_op_at(c, X), c->rows);
+  tt_op_put(c, Y, ops->sum_squares(tt_op_at(c, X), c->rows));
 }
+
+static void blocks_build(tt_op_case *c) {
+  int64_t block = c->shape->dim;
+  flat_sizes(c);
+  tt_op_input(c, X, "x", c->rows, -1, 1);
+  tt_op_declare(c, Y,
+                (tt_op_array){.name = "sums",
+                              .role = TT_OP_RESULT,
+                              .type = TT_OP_DOUBLE,
+                              .forward = true,
+                              .of = -1,
+                              .count = (c->rows + block - 1) / block});
+}
+static void blocks_run(const tt_ops *ops, tt_op_case *c) {
+  ops->block_squares(tt_op_at(c, X), c->rows, c->shape->dim, c->array[Y].at);
+}
+
+static const tt_op_shape blocks_shapes[] = {{.molecules = TT_OP_NONE, .dim = 16},
+                                            {.rows = 1, .dim = 1},
+                                            {.rows = 16, .dim = 16},
+                                            {.rows = 1003, .dim = 64},
+                                            {.rows = 70001, .dim = 4096}};
+static const tt_op_shape blocks_real[] = {{.rows = 1 << 22, .dim = 4096}};
 
 enum { W, GRADIENT, M, V, DECAYED };
 
@@ -91,16 +135,20 @@ static const tt_op_shape flat_shapes[] = {
     {.molecules = TT_OP_NONE}, {.rows = 1}, {.rows = 16}, {.rows = 1003}, {.rows = 70001}};
 static const tt_op_shape flat_real[] = {{.rows = 1 << 22}};
 
-#define FLAT(name, limit, why)                                                                               \
+#define FLAT(name, limit, why, ...)                                                                          \
   {                                                                                                          \
     .forward = #name, .forward_limit = limit, .reason = why, .build = name##_build, .run = name##_run,       \
-    TT_OP_SHAPES(flat_shapes), TT_OP_REAL_SHAPES(flat_real)                                                  \
+    TT_OP_SHAPES(flat_shapes), TT_OP_REAL_SHAPES(flat_real), __VA_ARGS__                                     \
   }
 
 const tt_op_family tt_op_flat[] = {
     FLAT(copy, 0, "the same bits"),
     FLAT(zero, 0, "the same bits"),
     FLAT(add, 0, "one fp32 addition: the same bits"),
+    FLAT(copy_activations, 0, "the same bits"),
+    FLAT(zero_activations, 0, "the same bits"),
+    FLAT(add_activations, 0, "one fp32 addition: the same bits", .half_limit = 0x1p-8,
+         .half_reason = "one sum rounded to bf16"),
     {.forward = "library_product",
      .forward_limit = 1e-6,
      .reason = "fp32 sums of up to 131 products",
@@ -116,6 +164,13 @@ const tt_op_family tt_op_flat[] = {
      .run = squares_run,
      TT_OP_SHAPES(flat_shapes),
      TT_OP_REAL_SHAPES(flat_real)},
+    {.forward = "block_squares",
+     .forward_limit = 1e-12,
+     .reason = "sums of up to 4096 doubles",
+     .build = blocks_build,
+     .run = blocks_run,
+     TT_OP_SHAPES(blocks_shapes),
+     TT_OP_REAL_SHAPES(blocks_real)},
     FLAT(adam, 5e-7, "a few fp32 operations an element, a square root and a quotient"),
     {0},
 };

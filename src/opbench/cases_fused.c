@@ -33,17 +33,18 @@ static void norm_linear_build(tt_op_case *c) {
   else
     c->sizes.embed_dim = s->dim;
   c->sizes.pair_hidden = (largest(s->outs[0], s->outs[1]) + 1) / 2;
-  tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
+  tt_op_input(c, X, "x", c->rows * s->dim, -1, 2), tt_op_activation(c, X);
   tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
   tt_op_result(c, MEAN, "mean", c->rows), tt_op_result(c, RSTD, "rstd", c->rows);
   for (int k = 0; k < map_count(c); k++) {
     tt_op_input(c, map_slot(k, W), names[k][W], (int64_t)s->outs[k] * s->dim, -1, 1);
+    tt_op_round(c, map_slot(k, W));
     if (!s->no_bias) {
       tt_op_input(c, map_slot(k, B), names[k][B], s->outs[k], -1, 1);
       tt_op_forward_only(c, map_slot(k, B));
     }
     tt_op_result(c, map_slot(k, Y), names[k][Y], c->rows * s->outs[k]);
-    tt_op_forward_only(c, map_slot(k, Y));
+    tt_op_forward_only(c, map_slot(k, Y)), tt_op_activation(c, map_slot(k, Y));
     tt_op_seed(c, map_slot(k, DY), names[k][DY], map_slot(k, Y));
     tt_op_gradient(c, map_slot(k, DW), names[k][DW], map_slot(k, W), true);
     if (!s->no_bias) tt_op_gradient(c, map_slot(k, DB), names[k][DB], map_slot(k, B), true);
@@ -111,19 +112,24 @@ static void residual_build(tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   tt_op_rows(c);
   tt_op_dense_sizes(c, largest(s->in, s->out));
-  tt_op_input(c, X, "x", c->rows * s->in, -1, 1);
-  tt_op_input(c, LR_W, "w", (int64_t)s->out * s->in, -1, 1);
+  tt_op_input(c, X, "x", c->rows * s->in, -1, 1), tt_op_activation(c, X);
+  tt_op_input(c, LR_W, "w", (int64_t)s->out * s->in, -1, 1), tt_op_round(c, LR_W);
   if (!s->no_bias) tt_op_input(c, LR_B, "b", s->out, -1, 1), tt_op_forward_only(c, LR_B);
-  if (!s->no_residual)
+  if (!s->no_residual) {
     tt_op_input(c, RESIDUAL, "residual", c->rows * s->out, -1, 1), tt_op_forward_only(c, RESIDUAL);
+    tt_op_activation(c, RESIDUAL);
+  }
   tt_op_result(c, OUT, "out", c->rows * s->out), tt_op_forward_only(c, OUT);
+  tt_op_activation(c, OUT);
   tt_op_seed(c, DOUT, "dout", OUT);
   tt_op_gradient(c, LR_DX, "dx", X, false);
   tt_op_gradient(c, LR_DW, "dw", LR_W, true);
   if (!s->no_bias) tt_op_gradient(c, LR_DB, "db", LR_B, true);
 }
+static void residual_ready(tt_op_case *c, bool backward) {
+  if (c->shape->in_place && !backward) tt_op_copy(c, OUT, RESIDUAL);
+}
 static void residual_run(const tt_ops *ops, tt_op_case *c) {
-  if (c->shape->in_place) tt_op_copy(c, OUT, RESIDUAL);
   ops->linear_residual(&c->drop, tt_op_at(c, X), c->rows, c->shape->in, c->shape->out,
                        (tt_weights){tt_op_at(c, LR_W), tt_op_at(c, LR_B)},
                        c->shape->in_place ? tt_op_at(c, OUT) : tt_op_at(c, RESIDUAL), tt_op_at(c, OUT),
@@ -174,25 +180,34 @@ static void bias_build(tt_op_case *c) {
   tt_op_rows(c);
   tt_op_dense_sizes(c, s->dim);
   tt_op_input(c, BR_Y, "y", c->rows * s->dim, -1, 1), tt_op_forward_only(c, BR_Y);
+  tt_op_activation(c, BR_Y);
   tt_op_input(c, BR_B, "bias", s->dim, -1, 1), tt_op_forward_only(c, BR_B);
-  if (!s->no_residual)
+  if (!s->no_residual) {
     tt_op_input(c, BR_RESIDUAL, "residual", c->rows * s->dim, -1, 1), tt_op_forward_only(c, BR_RESIDUAL);
+    tt_op_activation(c, BR_RESIDUAL);
+  }
   tt_op_result(c, BR_OUT, "out", c->rows * s->dim), tt_op_forward_only(c, BR_OUT);
+  tt_op_activation(c, BR_OUT);
   tt_op_seed(c, BR_DOUT, "dout", BR_OUT);
   tt_op_gradient(c, BR_DY, "dy", BR_Y, false), tt_op_gradient(c, BR_DB, "dbias", BR_B, true);
 }
 // In place: with a residual out is the residual, without one it is y.
+static void bias_ready(tt_op_case *c, bool backward) {
+  if (!c->shape->in_place) return;
+  if (backward)
+    tt_op_copy(c, BR_DY, BR_DOUT);
+  else
+    tt_op_copy(c, BR_OUT, c->shape->no_residual ? BR_Y : BR_RESIDUAL);
+}
 static void bias_run(const tt_ops *ops, tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   int y = s->in_place && s->no_residual ? BR_OUT : BR_Y;
   int residual = s->in_place && !s->no_residual ? BR_OUT : BR_RESIDUAL;
-  if (s->in_place) tt_op_copy(c, BR_OUT, s->no_residual ? BR_Y : BR_RESIDUAL);
   ops->bias_residual(&c->drop, tt_op_at(c, y), c->rows, s->dim, tt_op_at(c, BR_B), tt_op_at(c, residual),
                      tt_op_at(c, BR_OUT));
 }
 static void bias_run_backward(const tt_ops *ops, tt_op_case *c) {
   bool in_place = c->shape->in_place;
-  if (in_place) tt_op_copy(c, BR_DY, BR_DOUT);
   ops->bias_residual_backward(&c->drop, tt_op_at(c, in_place ? BR_DY : BR_DOUT), c->rows, c->shape->dim,
                               tt_op_at(c, BR_DY), tt_op_at(c, BR_DB));
 }
@@ -235,15 +250,17 @@ static void ffn_build(tt_op_case *c) {
   tt_op_rows(c);
   tt_op_dense_sizes(c, 1);
   c->sizes.embed_dim = s->dim, c->sizes.ffn_dim = s->hidden;
-  tt_op_input(c, X, "x", c->rows * s->dim, -1, 2);
+  tt_op_input(c, X, "x", c->rows * s->dim, -1, 2), tt_op_activation(c, X);
   tt_op_input(c, GAMMA, "gamma", s->dim, -1, 1), tt_op_input(c, BETA, "beta", s->dim, -1, 1);
   tt_op_result(c, FFN_MEAN, "mean", c->rows), tt_op_result(c, FFN_RSTD, "rstd", c->rows);
-  tt_op_input(c, W1, "w1", size, -0.5, 0.5), tt_op_input(c, B1, "b1", s->hidden, -1, 1);
+  tt_op_input(c, W1, "w1", size, -0.5, 0.5), tt_op_round(c, W1);
+  tt_op_input(c, B1, "b1", s->hidden, -1, 1);
   tt_op_forward_only(c, B1);
-  tt_op_input(c, W2, "w2", size, -0.5, 0.5);
+  tt_op_input(c, W2, "w2", size, -0.5, 0.5), tt_op_round(c, W2);
   if (!s->no_bias) tt_op_input(c, B2, "b2", s->dim, -1, 1), tt_op_forward_only(c, B2);
-  tt_op_result(c, H, "h", c->rows * s->hidden);
+  tt_op_result(c, H, "h", c->rows * s->hidden), tt_op_activation(c, H);
   tt_op_result(c, FFN_OUT, "out", c->rows * s->dim), tt_op_forward_only(c, FFN_OUT);
+  tt_op_activation(c, FFN_OUT);
   tt_op_seed(c, FFN_DOUT, "dout", FFN_OUT);
   tt_op_gradient(c, D, "dx", X, false);
   tt_op_gradient(c, FFN_DGAMMA, "dgamma", GAMMA, true), tt_op_gradient(c, FFN_DBETA, "dbeta", BETA, true);
@@ -267,9 +284,11 @@ static void ffn_run(const tt_ops *ops, tt_op_case *c) {
   ops->ffn(&f, tt_op_at(c, X), c->shape->no_residual ? NULL : tt_op_at(c, X), tt_op_at(c, H),
            (tt_statistics){tt_op_at(c, FFN_MEAN), tt_op_at(c, FFN_RSTD)}, tt_op_at(c, FFN_OUT), c->scratch);
 }
+static void ffn_ready(tt_op_case *c, bool backward) {
+  if (backward) tt_op_copy(c, D, FFN_DOUT);
+}
 static void ffn_run_backward(const tt_ops *ops, tt_op_case *c) {
   tt_ffn f = ffn_of(c);
-  tt_op_copy(c, D, FFN_DOUT);
   ops->ffn_backward(&f, tt_op_at(c, X), tt_op_at(c, H),
                     (tt_statistics){tt_op_at(c, FFN_MEAN), tt_op_at(c, FFN_RSTD)}, tt_op_at(c, D),
                     (tt_gradients){tt_op_at(c, FFN_DGAMMA), tt_op_at(c, FFN_DBETA)},
@@ -321,6 +340,9 @@ const tt_op_family tt_op_fused[] = {
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "fp32 LayerNorm, then sums of up to 776 products",
+     .half_limit = 0x1p-6,
+     .half_sums = 0x1p-6,
+     .half_reason = "normalised rows and gradients rounded to bf16 before products, then the results",
      .step = 0x1p-7,
      .grad_limit = 1e-4,
      .grad_reason = "h^4 term of LayerNorm, fp32 rounding over the step",
@@ -337,10 +359,14 @@ const tt_op_family tt_op_fused[] = {
      .forward_limit = 1e-6,
      .backward_limit = 2e-6,
      .reason = "fp32 sums of up to 725 products",
+     .half_limit = 0x1p-7,
+     .half_sums = 0x1p-7,
+     .half_reason = "gradients after dropout rounded to bf16 before products, then the results",
      .step = 0x1p-6,
      .grad_limit = 2e-5,
      .grad_reason = "linear: fp32 rounding of the results only",
      .build = residual_build,
+     .ready = residual_ready,
      .run = residual_run,
      .run_backward = residual_run_backward,
      .flops = residual_flops,
@@ -351,10 +377,14 @@ const tt_op_family tt_op_fused[] = {
      .forward_limit = 2e-7,
      .backward_limit = 1e-6,
      .reason = "a few fp32 operations an element; sums of up to 255 rows",
+     .half_limit = 0x1p-8,
+     .half_sums = 0x1p-8,
+     .half_reason = "gradients after dropout and results rounded to bf16 once",
      .step = 0x1p-4,
      .grad_limit = 2e-5,
      .grad_reason = "linear: fp32 rounding of the results only",
      .build = bias_build,
+     .ready = bias_ready,
      .run = bias_run,
      .run_backward = bias_run_backward,
      TT_OP_SHAPES(bias_shapes),
@@ -366,10 +396,14 @@ const tt_op_family tt_op_fused[] = {
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "LayerNorm, two products of up to 776 terms and GELU in fp32",
+     .half_limit = 0x1p-6,
+     .half_sums = 0x1p-6,
+     .half_reason = "normalised rows, GELU and gradients rounded to bf16 before products, then the results",
      .step = 0x1p-8,
      .grad_limit = 1e-4,
      .grad_reason = "h^4 term of LayerNorm and GELU, fp32 rounding over the step",
      .build = ffn_build,
+     .ready = ffn_ready,
      .run = ffn_run,
      .run_backward = ffn_run_backward,
      .flops = ffn_flops,

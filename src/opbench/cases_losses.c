@@ -14,7 +14,9 @@ enum { X, Y, DY, DX };
 static void masked_build(tt_op_case *c) {
   loss_sizes(c, c->shape->dim);
   tt_op_input(c, X, "x", c->batch->tokens * c->shape->dim, -1, 1), tt_op_forward_only(c, X);
+  tt_op_activation(c, X);
   tt_op_result(c, Y, "y", c->batch->masked * c->shape->dim), tt_op_forward_only(c, Y);
+  tt_op_activation(c, Y);
   tt_op_seed(c, DY, "dy", Y);
   tt_op_gradient(c, DX, "dx", X, true);
 }
@@ -67,7 +69,7 @@ enum { LOGITS, LOSS, WEIGHT, DLOGITS, LOSS_AGAIN };
 static void entropy_build(tt_op_case *c) {
   double reach = c->shape->extreme ? 5000 : 5;
   loss_sizes(c, TT_TOKENS);
-  tt_op_input(c, LOGITS, "logits", c->batch->masked * TT_TOKENS, -reach, reach);
+  tt_op_input(c, LOGITS, "logits", c->batch->masked * TT_TOKENS, -reach, reach), tt_op_activation(c, LOGITS);
   result_in_double(c, LOSS, "loss", c->batch->masked);
   weight(c, WEIGHT, "weight", LOSS, c->shape->weights[0]);
   tt_op_gradient(c, DLOGITS, "dlogits", LOGITS, false);
@@ -131,6 +133,8 @@ const tt_op_family tt_op_losses[] = {
     {.forward = "gather_masked",
      .backward = "scatter_masked",
      .reason = "a copy, or one fp32 addition: the same bits",
+     .half_limit = 0x1p-8,
+     .half_reason = "a copy, or one sum rounded to bf16",
      .step = 0x1p-4,
      .grad_limit = 1e-5,
      .grad_reason = "a copy",
@@ -144,6 +148,8 @@ const tt_op_family tt_op_losses[] = {
      .forward_limit = 1e-12,
      .backward_limit = 2e-7,
      .reason = "losses in double; the gradient is rounded once",
+     .half_limit = 0x1p-8,
+     .half_reason = "losses in double; the gradient is rounded to bf16 once",
      .step = 0x1p-8,
      .grad_limit = 1e-6,
      .grad_reason = "losses in double; the gradient is rounded once",

@@ -19,18 +19,23 @@ enum { AB, W, B, RESIDUAL, OUT, DOUT, DAB, DW, DB };
 static void outer_build(tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   pair_sizes(c);
-  tt_op_input(c, AB, "ab", c->batch->tokens * 2 * s->hidden, -1, 1);
-  tt_op_input(c, W, "w", (int64_t)s->dim * s->hidden * s->hidden, -1, 1);
+  tt_op_input(c, AB, "ab", c->batch->tokens * 2 * s->hidden, -1, 1), tt_op_activation(c, AB);
+  tt_op_input(c, W, "w", (int64_t)s->dim * s->hidden * s->hidden, -1, 1), tt_op_round(c, W);
   tt_op_input(c, B, "bias", s->dim, -1, 1), tt_op_forward_only(c, B);
-  if (!s->no_residual)
+  if (!s->no_residual) {
     tt_op_input(c, RESIDUAL, "residual", c->rows * s->dim, -9, 9), tt_op_forward_only(c, RESIDUAL);
+    tt_op_activation(c, RESIDUAL);
+  }
   tt_op_result(c, OUT, "out", c->rows * s->dim), tt_op_forward_only(c, OUT);
+  tt_op_activation(c, OUT);
   tt_op_seed(c, DOUT, "dout", OUT);
   tt_op_gradient(c, DAB, "dab", AB, false);
   tt_op_gradient(c, DW, "dw", W, true), tt_op_gradient(c, DB, "dbias", B, true);
 }
+static void outer_ready(tt_op_case *c, bool backward) {
+  if (c->shape->in_place && !backward) tt_op_copy(c, OUT, RESIDUAL);
+}
 static void outer_run(const tt_ops *ops, tt_op_case *c) {
-  if (c->shape->in_place) tt_op_copy(c, OUT, RESIDUAL);
   ops->outer_product(&c->drop, c->shape->hidden, c->shape->dim, tt_op_at(c, AB),
                      (tt_weights){tt_op_at(c, W), tt_op_at(c, B)},
                      c->shape->in_place ? tt_op_at(c, OUT) : tt_op_at(c, RESIDUAL), tt_op_at(c, OUT),
@@ -83,9 +88,10 @@ static void triangle_build(tt_op_case *c) {
   pair_sizes(c);
   int64_t count = c->rows * c->shape->hidden;
   c->rows = 0;
-  tt_op_input(c, PROJECTION, "p", 2 * count, -2, 2);
+  tt_op_input(c, PROJECTION, "p", 2 * count, -2, 2), tt_op_activation(c, PROJECTION);
   tt_op_input(c, GATES, "g", 2 * count, c->shape->extreme ? -200 : -2, c->shape->extreme ? 200 : 2);
-  tt_op_result(c, T, "t", count), tt_op_forward_only(c, T);
+  tt_op_activation(c, GATES);
+  tt_op_result(c, T, "t", count), tt_op_forward_only(c, T), tt_op_activation(c, T);
   tt_op_seed(c, DT, "dt", T);
   tt_op_gradient(c, DP, "dp", PROJECTION, false), tt_op_gradient(c, DG, "dg", GATES, false);
 }
@@ -93,9 +99,11 @@ static void triangle_run(const tt_ops *ops, tt_op_case *c) {
   ops->triangle(c->batch, c->shape->hidden, tt_op_at(c, PROJECTION), tt_op_at(c, GATES), tt_op_at(c, T),
                 c->scratch);
 }
+static void triangle_ready(tt_op_case *c, bool backward) {
+  if (c->shape->in_place && backward) tt_op_copy(c, DP, PROJECTION), tt_op_copy(c, DG, GATES);
+}
 static void triangle_run_backward(const tt_ops *ops, tt_op_case *c) {
   bool in_place = c->shape->in_place;
-  if (in_place) tt_op_copy(c, DP, PROJECTION), tt_op_copy(c, DG, GATES);
   ops->triangle_backward(c->batch, c->shape->hidden, tt_op_at(c, in_place ? DP : PROJECTION),
                          tt_op_at(c, in_place ? DG : GATES), tt_op_at(c, DT), tt_op_at(c, DP),
                          tt_op_at(c, DG), c->scratch);
@@ -145,21 +153,27 @@ enum {
 static void out_build(tt_op_case *c) {
   const tt_op_shape *s = c->shape;
   pair_sizes(c);
-  tt_op_input(c, O_T, "t", c->rows * s->hidden, -1, 2);
+  tt_op_input(c, O_T, "t", c->rows * s->hidden, -1, 2), tt_op_activation(c, O_T);
   tt_op_input(c, O_GAMMA, "gamma", s->hidden, -1, 1), tt_op_input(c, O_BETA, "beta", s->hidden, -1, 1);
   tt_op_result(c, O_MEAN, "mean", c->rows), tt_op_result(c, O_RSTD, "rstd", c->rows);
-  tt_op_input(c, O_W, "w", (int64_t)s->dim * s->hidden, -1, 1), tt_op_input(c, O_B, "b", s->dim, -1, 1);
-  tt_op_input(c, GATE, "gate", c->rows * s->dim, -1, 1);
-  if (!s->no_residual)
+  tt_op_input(c, O_W, "w", (int64_t)s->dim * s->hidden, -1, 1), tt_op_round(c, O_W);
+  tt_op_input(c, O_B, "b", s->dim, -1, 1);
+  tt_op_input(c, GATE, "gate", c->rows * s->dim, -1, 1), tt_op_activation(c, GATE);
+  if (!s->no_residual) {
     tt_op_input(c, O_RESIDUAL, "residual", c->rows * s->dim, -1, 1), tt_op_forward_only(c, O_RESIDUAL);
+    tt_op_activation(c, O_RESIDUAL);
+  }
   tt_op_result(c, O_OUT, "out", c->rows * s->dim), tt_op_forward_only(c, O_OUT);
+  tt_op_activation(c, O_OUT);
   tt_op_seed(c, O_DOUT, "dout", O_OUT);
   tt_op_gradient(c, DGATE, "dgate", GATE, false), tt_op_gradient(c, O_DT, "dt", O_T, false);
   tt_op_gradient(c, O_DGAMMA, "dgamma", O_GAMMA, true), tt_op_gradient(c, O_DBETA, "dbeta", O_BETA, true);
   tt_op_gradient(c, O_DW, "dw", O_W, true), tt_op_gradient(c, O_DB, "db", O_B, true);
 }
+static void out_ready(tt_op_case *c, bool backward) {
+  if (c->shape->in_place) tt_op_copy(c, backward ? DGATE : O_OUT, backward ? GATE : O_RESIDUAL);
+}
 static void out_run(const tt_ops *ops, tt_op_case *c) {
-  if (c->shape->in_place) tt_op_copy(c, O_OUT, O_RESIDUAL);
   ops->triangle_out(&c->drop, c->shape->hidden, c->shape->dim, tt_op_at(c, O_T),
                     (tt_weights){tt_op_at(c, O_GAMMA), tt_op_at(c, O_BETA)},
                     (tt_statistics){tt_op_at(c, O_MEAN), tt_op_at(c, O_RSTD)},
@@ -168,7 +182,6 @@ static void out_run(const tt_ops *ops, tt_op_case *c) {
                     c->scratch);
 }
 static void out_run_backward(const tt_ops *ops, tt_op_case *c) {
-  if (c->shape->in_place) tt_op_copy(c, DGATE, GATE);
   ops->triangle_out_backward(&c->drop, c->shape->hidden, c->shape->dim, tt_op_at(c, O_DOUT), tt_op_at(c, O_T),
                              (tt_weights){tt_op_at(c, O_GAMMA), tt_op_at(c, O_BETA)},
                              (tt_statistics){tt_op_at(c, O_MEAN), tt_op_at(c, O_RSTD)},
@@ -210,10 +223,14 @@ const tt_op_family tt_op_pair[] = {
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "fp32 sums of up to 4096 products, in another order than the formula's",
+     .half_limit = 0x1p-6,
+     .half_sums = 0x1p-6,
+     .half_reason = "T_i, or its gradient, rounded to bf16 between two products, then the results",
      .step = 0x1p-3,
      .grad_limit = 2e-5,
      .grad_reason = "at most quadratic: fp32 rounding of the results only",
      .build = outer_build,
+     .ready = outer_ready,
      .run = outer_run,
      .run_backward = outer_run_backward,
      .flops = outer_flops,
@@ -225,10 +242,13 @@ const tt_op_family tt_op_pair[] = {
      .forward_limit = 2e-6,
      .backward_limit = 2e-6,
      .reason = "fp32 sigmoid, then sums of up to 82 products",
+     .half_limit = 0x1p-6,
+     .half_reason = "gated projections, or their gradients, rounded to bf16 before or after products",
      .step = 0x1p-6,
      .grad_limit = 1e-4,
      .grad_reason = "h^4 term of the sigmoid, fp32 rounding over the step",
      .build = triangle_build,
+     .ready = triangle_ready,
      .run = triangle_run,
      .run_backward = triangle_run_backward,
      .flops = triangle_flops,
@@ -241,10 +261,14 @@ const tt_op_family tt_op_pair[] = {
      .forward_limit = 2e-6,
      .backward_limit = 4e-6,
      .reason = "fp32 LayerNorm, then sums of up to 725 products",
+     .half_limit = 0x1p-6,
+     .half_sums = 0x1p-6,
+     .half_reason = "normalised rows and gradients rounded to bf16 before products, then the results",
      .step = 0x1p-7,
      .grad_limit = 1e-4,
      .grad_reason = "h^4 term of LayerNorm, fp32 rounding over the step",
      .build = out_build,
+     .ready = out_ready,
      .run = out_run,
      .run_backward = out_run_backward,
      .flops = out_flops,

@@ -28,7 +28,7 @@ static double moved(tt_op_case *c, int slot, const float *home, int direction, d
   for (int k = 0; k < TT_OP_ARRAYS; k++) // what is added to: from nothing
     if (c->array[k].role == TT_OP_RESULT && c->array[k].filled)
       memset(c->array[k].at, 0, tt_op_bytes(&c->array[k]));
-  tt_op_run(tt_ops_reference(), c, false);
+  if (c->status == TT_OK) c->status = tt_op_run(tt_ops_reference(), c, false);
   for (int k = 0; k < TT_OP_ARRAYS; k++) {
     const tt_op_array *seed = &c->array[k];
     if (seed->name == NULL || seed->role != TT_OP_SEED) continue;
@@ -68,18 +68,19 @@ static void check_array(const tt_op_case *ours, tt_op_case *other, int gradient,
 
 static tt_status check_shape(const tt_ops *ops, const tt_op_family *f, const tt_op_shape *shape,
                              tt_op_check *check) {
-  const tt_op_layout layout = {.garbage = NAN, .grid = true};
+  const tt_op_layout layout = {.garbage = NAN, .grid = true, .rounded = tt_op_halves(ops)};
   tt_op_case ours = {0}, other = {0};
   tt_status status;
   TT_TRY_GOTO(status, tt_op_build(&ours, f, shape, layout), end);
   TT_TRY_GOTO(status, tt_op_prepare(&ours), end);
   TT_TRY_GOTO(status, tt_op_scratch(&ours, ops), end);
-  tt_op_run(ops, &ours, true);
+  TT_TRY_GOTO(status, tt_op_run(ops, &ours, true), end);
   TT_TRY_GOTO(status, tt_op_build(&other, f, shape, layout), end);
   TT_TRY_GOTO(status, tt_op_scratch(&other, tt_ops_reference()), end);
   for (int k = 0; k < TT_OP_ARRAYS; k++)
     if (ours.array[k].name != NULL && ours.array[k].role == TT_OP_GRADIENT && ours.array[k].of >= 0)
       check_array(&ours, &other, k, check);
+  status = other.status;
   check->cases++;
 end:
   tt_op_free(&ours), tt_op_free(&other);
@@ -92,7 +93,10 @@ tt_status tt_opbench_grad(const tt_ops *ops, int op, tt_op_check *check) {
   *check = (tt_op_check){.ok = true};
   if (f == NULL || !backward) return TT_OK;
   check->limit = f->grad_limit, check->reason = f->grad_reason;
-  if (f->dense && ops->precision != TT_FP32)
+  double half = f->half_limit > f->half_sums ? f->half_limit : f->half_sums;
+  if (tt_op_halves(ops) && half > 0)
+    check->limit = half, check->reason = f->half_reason;
+  else if (f->dense && !tt_op_halves(ops) && ops->precision != TT_FP32)
     check->limit = TT_OP_BF16_LIMIT, check->reason = TT_OP_BF16_REASON;
   for (int k = 0; k < f->shape_count; k++)
     if (!f->shapes[k].only_test) TT_TRY(check_shape(ops, f, &f->shapes[k], check));

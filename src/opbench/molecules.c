@@ -7,10 +7,10 @@
 #include "opbench/opcase.h"
 #include "opbench/opbench.h"
 
-enum { MOST_ATOMS = 40, MOST_MOLECULES = 8 };
+enum { MOST_ATOMS = 40, DIFFERENT = 8, MOST_MOLECULES = 128 };
 
 static const struct {
-  int molecules, atoms[MOST_MOLECULES];
+  int molecules, atoms[DIFFERENT];
 } batches[TT_OP_BATCHES] = {
     [TT_OP_FIVE] = {5, {1, 2, 7, 13, 5}},
     [TT_OP_ONE_ATOM] = {1, {1}},
@@ -18,6 +18,7 @@ static const struct {
     [TT_OP_ONE_PLACE] = {1, {2}},
     [TT_OP_AT_TARGET] = {1, {2}},
     [TT_OP_REAL] = {8, {20, 9, 31, 17, 23, 40, 14, 26}},
+    [TT_OP_MANY] = {MOST_MOLECULES, {20, 9, 31, 17, 23, 40, 14, 26}},
     [TT_OP_NONE] = {0, {0}},
 };
 
@@ -77,14 +78,14 @@ static void fill(molecule *m, int atoms, source *s) {
 }
 
 static tt_status pack(tt_batch *batch, tt_op_molecules which) {
-  static molecule molecules[MOST_MOLECULES];
+  static molecule molecules[DIFFERENT];
   tt_sample *samples[MOST_MOLECULES];
   uint64_t number[MOST_MOLECULES];
   int32_t order[MOST_MOLECULES];
   source s = {(uint64_t)which << 32};
   for (int m = 0; m < batches[which].molecules; m++) {
-    fill(&molecules[m], batches[which].atoms[m], &s);
-    samples[m] = &molecules[m].sample, order[m] = m;
+    if (m < DIFFERENT) fill(&molecules[m], batches[which].atoms[m], &s);
+    samples[m] = &molecules[m % DIFFERENT].sample, order[m] = m;
     number[m] = 1000 + (uint64_t)m + ((uint64_t)m << 33); // some need more than 32 bits
   }
   TT_TRY(
@@ -101,8 +102,8 @@ const tt_batch *tt_op_batch(tt_op_molecules which) {
   return batch;
 }
 
-void tt_opbench_molecules(int *count, int64_t *tokens, int64_t *pairs) {
-  const tt_batch *batch = tt_op_batch(TT_OP_REAL);
+void tt_opbench_molecules(const tt_ops *ops, int *count, int64_t *tokens, int64_t *pairs) {
+  const tt_batch *batch = tt_op_batch(ops->device ? TT_OP_MANY : TT_OP_REAL);
   *count = batch ? batch->molecules : 0, *tokens = batch ? batch->tokens : 0;
   *pairs = batch ? batch->pairs : 0;
 }

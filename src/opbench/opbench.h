@@ -1,6 +1,7 @@
 // Every operation of the table (src/device/ops.h) checked and timed: against the reference backend, gradients
-// against finite differences, the same bits again, and speed. Takes any backend. One process, no files.
-// docs/benchmarks.md defines the figures.
+// against finite differences, the same bits again, and speed. Takes any backend, a device's too: arrays lie
+// in its memory, activations in what it keeps them in. One process, no files. docs/benchmarks.md defines the
+// figures.
 #ifndef TT_OPBENCH_OPBENCH_H
 #define TT_OPBENCH_OPBENCH_H
 
@@ -26,8 +27,9 @@ typedef struct {
 } tt_op_check;
 
 // The backend against another one, as a rule the reference backend. error: largest |difference| over largest
-// |value of the other|, the worst over output arrays and cases. The limit is wider for dense operations
-// with operands in bf16.
+// |value of the other|, the worst over output arrays and cases, each with arrays on aligned addresses and
+// off them. The limit is wider for dense operations with operands in bf16, and for arrays in bf16. Where a
+// backend has activations in bf16, both get numbers that bf16 has.
 tt_status tt_opbench_test(const tt_ops *ops, const tt_ops *other, int op, tt_op_check *check);
 
 // A backward against central differences of the reference backend's forward, in random directions. error:
@@ -38,7 +40,9 @@ tt_status tt_opbench_grad(const tt_ops *ops, int op, tt_op_check *check);
 // with other garbage in scratch and in outputs that are overwritten.
 tt_status tt_opbench_deterministic(const tt_ops *ops, int op, bool *deterministic);
 
-// One operation at the size of the 84M model, with a batch of molecules of mixed length.
+// One operation at the size of the 84M model, with a batch of molecules of mixed length
+// (tt_opbench_molecules: a device's is larger). A device's times are from the call to the end of wait(), so
+// with what starting and waiting cost.
 typedef struct {
   char shape[200];
   int runs;
@@ -52,6 +56,6 @@ tt_status tt_opbench_perf(const tt_ops *ops, int op, double seconds, tt_op_speed
                           int *count);
 
 // The batch of tt_opbench_perf.
-void tt_opbench_molecules(int *molecules, int64_t *tokens, int64_t *pairs);
+void tt_opbench_molecules(const tt_ops *ops, int *molecules, int64_t *tokens, int64_t *pairs);
 
 #endif

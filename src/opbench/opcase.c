@@ -5,12 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bf16.h"
 #include "core/memory.h"
 #include "core/philox.h"
-
-enum { GUARD = 128 };                 // bytes on either side: two cache lines, so that shift 0 stays aligned
-enum { SCRATCH_GUARD = 1024 * 1024 }; // behind scratch: pieces that lie past its end are written there
-static const unsigned char guard_byte = 0xA5;
 
 static size_t element(tt_op_type type) {
   return type == TT_OP_FLOAT ? sizeof(float) : type == TT_OP_DOUBLE ? sizeof(double) : 1;
@@ -18,37 +15,6 @@ static size_t element(tt_op_type type) {
 
 size_t tt_op_bytes(const tt_op_array *a) {
   return (size_t)a->count * element(a->type);
-}
-
-// Bytes before the array, and in all.
-static size_t offset_of(const tt_op_case *c, tt_op_type type) {
-  return GUARD + (size_t)c->layout.shift * element(type);
-}
-
-static void set_guards(unsigned char *memory, size_t offset, size_t bytes, size_t behind) {
-  memset(memory, guard_byte, offset);
-  memset(memory + offset + bytes, guard_byte, behind);
-}
-
-static tt_status guarded(const tt_op_case *c, tt_op_type type, size_t bytes, void *memory, void *at) {
-  size_t offset = offset_of(c, type);
-  unsigned char *start = NULL;
-  TT_TRY(tt_alloc(&start, offset + bytes + GUARD, 1, "a case of an operation"));
-  set_guards(start, offset, bytes, GUARD);
-  void *place = start + offset;
-  memcpy(memory, &start, sizeof start);
-  memcpy(at, &place, sizeof place);
-  return TT_OK;
-}
-
-static bool all_guard(const unsigned char *at, size_t bytes) {
-  return at[0] == guard_byte && memcmp(at, at + 1, bytes - 1) == 0;
-}
-
-static bool intact(const tt_op_case *c, tt_op_type type, const void *memory, size_t bytes, size_t behind) {
-  const unsigned char *start = memory;
-  size_t offset = offset_of(c, type);
-  return all_guard(start, offset) && all_guard(start + offset + bytes, behind);
 }
 
 // Number e of array `slot`: a function of these two only.
@@ -75,9 +41,15 @@ double tt_op_value(const tt_op_case *c, int slot, int64_t e) {
                                    : ((const uint8_t *)a->at)[e];
 }
 
+void tt_op_round(tt_op_case *c, int slot) {
+  float *x = c->array[slot].at;
+  for (int64_t e = 0; c->layout.rounded && c->status == TT_OK && e < c->array[slot].count; e++)
+    x[e] = tt_float_of_bf16(tt_bf16_of_float(x[e]));
+}
+
 void tt_op_declare(tt_op_case *c, int slot, tt_op_array a) {
   if (c->status != TT_OK) return;
-  c->status = guarded(c, a.type, tt_op_bytes(&a), &a.memory, &a.at);
+  c->status = tt_alloc(&a.at, a.count > 0 ? (size_t)a.count : 1, element(a.type), "a case of an operation");
   if (c->status != TT_OK) return;
   c->array[slot] = a;
   bool output = a.role == TT_OP_RESULT || a.role == TT_OP_GRADIENT;
@@ -87,6 +59,12 @@ void tt_op_declare(tt_op_case *c, int slot, tt_op_array a) {
         : !a.filled                                  ? c->layout.garbage
         : a.role == TT_OP_GRADIENT && c->layout.grid ? 0
                                                      : number(c, slot, e));
+  if (a.activation) tt_op_round(c, slot);
+}
+
+void tt_op_activation(tt_op_case *c, int slot) {
+  c->array[slot].activation = true;
+  tt_op_round(c, slot);
 }
 
 void tt_op_input(tt_op_case *c, int slot, const char *name, int64_t count, double low, double high) {
@@ -124,6 +102,7 @@ void tt_op_seed(tt_op_case *c, int slot, const char *name, int of) {
   tt_op_declare(c, slot,
                 (tt_op_array){.name = name,
                               .role = TT_OP_SEED,
+                              .activation = c->array[of].activation,
                               .backward = true,
                               .of = of,
                               .count = c->array[of].count,
@@ -135,6 +114,7 @@ void tt_op_gradient(tt_op_case *c, int slot, const char *name, int of, bool fill
   tt_op_declare(c, slot,
                 (tt_op_array){.name = name,
                               .role = TT_OP_GRADIENT,
+                              .activation = c->array[of].activation,
                               .filled = filled,
                               .backward = true,
                               .of = of,
@@ -175,12 +155,16 @@ void tt_op_dense_sizes(tt_op_case *c, int width) {
 
 void tt_op_copy(tt_op_case *c, int to, int from) {
   memcpy(c->array[to].at, c->array[from].at, tt_op_bytes(&c->array[to]));
+  c->array[to].copied = true;
 }
 
 tt_status tt_op_build(tt_op_case *c, const tt_op_family *family, const tt_op_shape *shape,
                       tt_op_layout layout) {
-  *c = (tt_op_case){
-      .family = family, .shape = shape, .layout = layout, .batch = tt_op_batch(shape->molecules)};
+  bool many = layout.many && shape->molecules == TT_OP_REAL;
+  *c = (tt_op_case){.family = family,
+                    .shape = shape,
+                    .layout = layout,
+                    .batch = tt_op_batch(many ? TT_OP_MANY : shape->molecules)};
   if (c->batch == NULL) return TT_ERR_MEMORY;
   family->build(c);
   c->sizes.of = family->scratch;
@@ -188,46 +172,8 @@ tt_status tt_op_build(tt_op_case *c, const tt_op_family *family, const tt_op_sha
 }
 
 void tt_op_free(tt_op_case *c) {
-  for (int k = 0; k < TT_OP_ARRAYS; k++) free(c->array[k].memory);
+  for (int k = 0; k < TT_OP_ARRAYS; k++) free(c->array[k].at);
   *c = (tt_op_case){0};
-}
-
-// One memory for all: fresh pages for every run would take longer than the runs.
-static unsigned char *pool;
-static size_t pool_size;
-
-static size_t scratch_bytes(const tt_op_case *c) {
-  return (size_t)c->scratch_count * sizeof(float);
-}
-
-tt_status tt_op_scratch(tt_op_case *c, const tt_ops *ops) {
-  size_t offset = offset_of(c, TT_OP_FLOAT);
-  c->scratch_count = (int64_t)ops->scratch(&c->sizes);
-  TT_TRY(
-      tt_reserve(&pool, &pool_size, offset + scratch_bytes(c) + SCRATCH_GUARD, 1, "scratch of an operation"));
-  set_guards(pool, offset, scratch_bytes(c), SCRATCH_GUARD);
-  c->scratch = (float *)(void *)(pool + offset);
-  for (int64_t e = 0; e < c->scratch_count; e++) c->scratch[e] = c->layout.garbage;
-  return TT_OK;
-}
-
-void tt_op_run(const tt_ops *ops, tt_op_case *c, bool backward) {
-  (backward ? c->family->run_backward : c->family->run)(ops, c);
-  if (!intact(c, TT_OP_FLOAT, pool, scratch_bytes(c), SCRATCH_GUARD)) c->scratch_damaged = true;
-}
-
-tt_status tt_op_prepare(tt_op_case *c) {
-  TT_TRY(tt_op_scratch(c, tt_ops_reference()));
-  tt_op_run(tt_ops_reference(), c, false);
-  return TT_OK;
-}
-
-const char *tt_op_damage(const tt_op_case *c) {
-  for (int k = 0; k < TT_OP_ARRAYS; k++) {
-    const tt_op_array *a = &c->array[k];
-    if (a->name != NULL && !intact(c, a->type, a->memory, tt_op_bytes(a), GUARD)) return a->name;
-  }
-  return c->scratch_damaged ? "scratch" : NULL;
 }
 
 bool tt_op_is_output(const tt_op_array *a, bool backward) {
