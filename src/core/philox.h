@@ -6,11 +6,17 @@
 #include <math.h>
 #include <stdint.h>
 
+#ifdef __CUDACC__ // kernels draw the same words
+#define TT_EVERYWHERE static inline __host__ __device__
+#else
+#define TT_EVERYWHERE static inline
+#endif
+
 typedef struct {
   uint32_t v[4];
 } tt_philox4;
 
-static inline tt_philox4 tt_philox(uint64_t key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
+TT_EVERYWHERE tt_philox4 tt_philox(uint64_t key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
   uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
   for (int round = 0; round < 10; round++) {
     uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
@@ -18,11 +24,12 @@ static inline tt_philox4 tt_philox(uint64_t key, uint32_t c0, uint32_t c1, uint3
     c1 = (uint32_t)p1, c3 = (uint32_t)p0, c0 = n0, c2 = n2;
     k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
   }
-  return (tt_philox4){{c0, c1, c2, c3}};
+  tt_philox4 block = {{c0, c1, c2, c3}};
+  return block;
 }
 
 // A well-mixed 64-bit function (the finaliser of SplitMix64).
-static inline uint64_t tt_mix64(uint64_t x) {
+TT_EVERYWHERE uint64_t tt_mix64(uint64_t x) {
   x += 0x9E3779B97F4A7C15u;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
@@ -37,7 +44,7 @@ static inline uint64_t tt_unmix64(uint64_t x) {
 }
 
 // The Philox key of a stream named by three integers, e.g. (seed, epoch, sample) or (seed, step, sample).
-static inline uint64_t tt_stream(uint64_t seed, uint64_t a, uint64_t b) {
+TT_EVERYWHERE uint64_t tt_stream(uint64_t seed, uint64_t a, uint64_t b) {
   return tt_mix64(tt_mix64(tt_mix64(seed) ^ a) ^ b);
 }
 

@@ -1,0 +1,37 @@
+// Plain matrix products, by cuBLASLt on a GPU (product.cu) and by loops in the emulator
+// (emulated/product.cpp): C (m, n) = op(A) (m, k) op(B) (k, n) [+ bias] [+ beta C], all row-major. Sums are
+// fp32 (never tf32), in an order that depends on the shape alone. Queued like every other operation.
+#ifndef TT_KERNELS_CUDA_PRODUCT_H
+#define TT_KERNELS_CUDA_PRODUCT_H
+
+#include "number.h"
+
+template <class T> struct tt_number_of_ { static const tt_precision value = TT_FP32; };
+template <> struct tt_number_of_<tt_bf16> { static const tt_precision value = TT_BF16; };
+template <class T> static inline tt_precision tt_number_of() {
+  return tt_number_of_<T>::value;
+}
+
+typedef struct {
+  int64_t m, n, k;
+  const void *a, *b;             // of `operands`
+  bool a_transposed;             // false: A is (m, k), rows lda apart; true: stored as (k, m)
+  bool b_transposed;             // false: B is (k, n), rows ldb apart; true: stored as (n, k), as weights are
+  int64_t lda, ldb, ldc;         // elements; 0: rows follow each other
+  void *c;                       // of `result`
+  tt_precision operands, result; // result is TT_FP32, or that of the operands
+  float beta;                    // 0 or 1
+  const float *bias;             // (n), added to every row; or NULL. Only where beta is 0
+  int batch;                     // 0 or 1: one product
+  int64_t a_stride, b_stride, c_stride; // elements from one product of a batch to the next
+} tt_product;
+
+void tt_cuda_product(const tt_product *p);
+
+// An operand for products from parameters w (count): w itself where products are fp32; where they are bf16, a
+// copy, which weights_changed() keeps up to date for announced arrays. Of other arrays a copy is made now,
+// good until TT_LOOSE_WEIGHTS more have been asked for: enough for one operation.
+enum { TT_LOOSE_WEIGHTS = 8 };
+template <class T> const T *tt_cuda_weight(const float *w, int64_t count);
+
+#endif

@@ -1,0 +1,262 @@
+#include "runtime.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <vector>
+
+#include "emulator.h"
+
+namespace {
+
+const size_t page = 4096, arena_size = static_cast<size_t>(1) << 40; // addresses, not memory
+
+struct allocation {
+  char *first; // page
+  size_t pages;
+  char *memory;
+  size_t bytes;
+  bool managed;
+};
+std::vector<allocation> allocations; // ascending addresses
+char *arena, *arena_next;
+bool opened;
+
+void protect(const allocation &a, bool open) {
+  if (mprotect(a.first, a.pages * page, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+    perror("emulator: mprotect");
+    abort();
+  }
+}
+
+cudaError_t allocate(void **memory, size_t bytes, bool managed) {
+  if (arena == NULL) {
+    void *place = mmap(NULL, arena_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED) return cudaErrorMemoryAllocation;
+    arena = arena_next = static_cast<char *>(place);
+  }
+  size_t room = (bytes + 255) / 256 * 256, pages = (room + page - 1) / page;
+  if (room < bytes || (pages + 1) * page > arena_size - static_cast<size_t>(arena_next - arena))
+    return cudaErrorMemoryAllocation;
+  allocation a = {arena_next, pages, arena_next + pages * page - room, bytes, managed};
+  protect(a, true);
+  memset(a.first, 0xff, pages * page); // NaN, in bf16 and double too
+  if (!managed && !opened) protect(a, false);
+  arena_next += (pages + 1) * page;
+  allocations.push_back(a);
+  *memory = a.memory;
+  return cudaSuccess;
+}
+
+// Of a host's range that is partly the device's: what a copy may touch.
+const allocation *find(const void *p) {
+  const char *at = static_cast<const char *>(p);
+  size_t low = 0, high = allocations.size();
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (allocations[middle].first <= at)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == 0) return NULL;
+  const allocation &a = allocations[low - 1];
+  return at >= a.memory && at < a.memory + a.bytes ? &a : NULL;
+}
+
+void check_range(const void *p, size_t bytes, const char *what) {
+  const allocation *a = find(p);
+  if (a == NULL || bytes > a->bytes - static_cast<size_t>(static_cast<const char *>(p) - a->memory))
+    tt_emulated_error(what);
+}
+
+} // namespace
+
+void tt_emulated_open_memory(bool open) {
+  opened = open;
+  for (const allocation &a : allocations)
+    if (!a.managed) protect(a, open);
+}
+
+bool tt_emulated_in_memory(const void *p) {
+  if (find(p) != NULL) return true;
+  // one past the end of an array that a kernel gets nothing of
+  return p != NULL && find(static_cast<const char *>(p) - 1) != NULL;
+}
+
+const char *cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+  case cudaSuccess:
+    return "no error";
+  case cudaErrorMemoryAllocation:
+    return "out of memory";
+  case cudaErrorNoDevice:
+    return "no CUDA-capable device is detected";
+  case cudaErrorInvalidDevice:
+    return "invalid device ordinal";
+  default:
+    return "invalid argument";
+  }
+}
+cudaError_t cudaGetLastError(void) {
+  return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int *version) {
+  *version = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int *version) {
+  *version = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceCount(int *count) {
+  const char *text = getenv("TT_EMULATE_DEVICES");
+  *count = text != NULL ? atoi(text) : 1;
+  return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+cudaError_t cudaSetDevice(int device) {
+  int count = 0;
+  cudaGetDeviceCount(&count);
+  return device >= 0 && device < count ? cudaSuccess : cudaErrorInvalidDevice;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
+  (void)device;
+  *properties = cudaDeviceProp{};
+  snprintf(properties->name, sizeof properties->name, "emulator");
+  properties->totalGlobalMem = static_cast<size_t>(8) << 30;
+  properties->multiProcessorCount = 4;
+  properties->major = 8;
+  return cudaSuccess;
+}
+cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
+  *total = *free = static_cast<size_t>(8) << 30;
+  for (const allocation &a : allocations) *free -= a.bytes < *free ? a.bytes : *free;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **memory, size_t bytes) {
+  return allocate(memory, bytes, false);
+}
+cudaError_t cudaMallocManaged(void **memory, size_t bytes, unsigned flags) {
+  (void)flags;
+  return allocate(memory, bytes, true);
+}
+cudaError_t cudaMallocHost(void **memory, size_t bytes) {
+  *memory = malloc(bytes);
+  return *memory != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaFree(void *memory) {
+  if (memory == NULL) return cudaSuccess;
+  tt_emulated_run();
+  for (size_t i = 0; i < allocations.size(); i++) {
+    allocation a = allocations[i];
+    if (a.memory != memory) continue;
+    protect(a, false);
+    madvise(a.first, a.pages * page, MADV_DONTNEED);
+    allocations.erase(allocations.begin() + static_cast<long>(i));
+    return cudaSuccess;
+  }
+  tt_emulated_error("cudaFree of what was not allocated");
+}
+cudaError_t cudaFreeHost(void *memory) {
+  tt_emulated_run();
+  free(memory);
+  return cudaSuccess;
+}
+
+// From the host: what is there now, as CUDA copies it from memory that is not page-locked. To the host:
+// later.
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  (void)stream;
+  bool to_host = find(to) == NULL, from_host = find(from) == NULL;
+  if (kind == cudaMemcpyHostToDevice && (to_host || !from_host))
+    tt_emulated_error("a copy to the device is none");
+  if (kind == cudaMemcpyDeviceToHost && (!to_host || from_host))
+    tt_emulated_error("a copy from the device is none");
+  if (kind == cudaMemcpyDeviceToDevice && (to_host || from_host))
+    tt_emulated_error("a copy within the device is none");
+  if (!to_host) check_range(to, bytes, "a copy goes past the end of memory of the device");
+  if (!from_host) check_range(from, bytes, "a copy comes from past the end of memory of the device");
+  if (from_host) {
+    const char *start = static_cast<const char *>(from);
+    std::vector<char> now(start, start + bytes);
+    tt_emulated_queue_work([=] { memcpy(to, now.data(), bytes); });
+  } else {
+    tt_emulated_queue_work([=] { memmove(to, from, bytes); });
+  }
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void *memory, int byte, size_t bytes, cudaStream_t stream) {
+  (void)stream;
+  if (bytes == 0) return cudaSuccess;
+  check_range(memory, bytes, "cudaMemset goes past the end of memory of the device");
+  tt_emulated_queue_work([=] { memset(memory, byte, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
+  (void)flags;
+  *stream = NULL;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  (void)stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  (void)stream;
+  tt_emulated_run();
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceSynchronize(void) {
+  tt_emulated_run();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
+  (void)stream, (void)event, (void)flags;
+  return cudaSuccess;
+}
+
+struct tt_emulated_event {
+  double seconds;
+  bool reached;
+};
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
+  (void)flags;
+  *event = new tt_emulated_event{0, true};
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  (void)stream;
+  event->reached = false;
+  tt_emulated_queue_work([=] {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    event->seconds = static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+    event->reached = true;
+  });
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (!event->reached) tt_emulated_run();
+  return cudaSuccess;
+}
+// Asked for, an event is reached soon: who waits by asking does not wait for ever.
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (event->reached) return cudaSuccess;
+  tt_emulated_run();
+  return cudaErrorNotReady;
+}
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  *milliseconds = static_cast<float>(1e3 * (to->seconds - from->seconds));
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  tt_emulated_run();
+  delete event;
+  return cudaSuccess;
+}
