@@ -27,7 +27,8 @@ static tt_drop drop_out(const tt_pass *p, int l) {
   return (tt_drop){p->batch, TT_ROWS_TOKENS, tt_site(p, p->m->config.dropout, l, TT_SITE_FFN)};
 }
 
-static void forward_alone(const tt_pass *p, const tt_ffn *f, tt_layer_activations *a, float *out, int l) {
+static void forward_alone(const tt_pass *p, const tt_ffn *f, tt_layer_activations *a, tt_activation *out,
+                          int l) {
   tt_model *m = p->m;
   if (m->probe) {
     p->ops->ffn(f, a->x1, NULL, a->ffn_h, a->ffn_norm, m->token1, m->scratch);
@@ -36,7 +37,8 @@ static void forward_alone(const tt_pass *p, const tt_ffn *f, tt_layer_activation
   p->ops->ffn(f, a->x1, a->x1, a->ffn_h, a->ffn_norm, out, m->scratch);
 }
 
-static void forward_in_group(const tt_pass *p, const tt_ffn *f, tt_layer_activations *a, float *out, int l) {
+static void forward_in_group(const tt_pass *p, const tt_ffn *f, tt_layer_activations *a, tt_activation *out,
+                             int l) {
   tt_model *m = p->m;
   tt_drop drop = drop_out(p, l);
   const float *bias = p->w + m->places.layers[l].ffn2.b;
@@ -53,7 +55,7 @@ static void forward_in_group(const tt_pass *p, const tt_ffn *f, tt_layer_activat
 void tt_atom_ffn_forward(const tt_pass *p, int l) {
   tt_ffn f = branch(p, l);
   tt_layer_activations *a = &p->m->layers[l];
-  float *out = p->m->layers[l + 1].x;
+  tt_activation *out = p->m->layers[l + 1].x;
   if (tt_alone(p))
     forward_alone(p, &f, a, out, l);
   else
@@ -72,7 +74,7 @@ static void backward_in_group(const tt_pass *p, const tt_ffn *f, const tt_layer_
   p->ops->ffn_backward(f, a->x1_all, a->ffn_h, a->ffn_norm, m->rows_all, tt_gradients_at(p, at->ffn_norm),
                        tt_gradients_at(p, at->ffn1), (tt_gradients){second.w, NULL}, m->scratch);
   tt_sum_tokens(p, f->dim, m->rows_all, m->token1);
-  p->ops->add(m->token1, p->batch->tokens * f->dim, m->dx);
+  p->ops->add_activations(m->token1, p->batch->tokens * f->dim, m->dx);
 }
 
 void tt_atom_ffn_backward(const tt_pass *p, int l) {

@@ -99,7 +99,7 @@ void tt_attention_backward(const tt_pass *p, int l) {
   tt_model *m = p->m;
   attention_view v = view(p, l);
   tt_layer_activations *a = v.a;
-  float *dout = m->token1, *dqkv = m->token2;
+  tt_activation *dout = m->token1, *dqkv = m->token2;
   output_backward(p, &v);
   p->ops->attention_values_backward(p->batch_all, v.h, v.head, a->prob, &v.drop, a->qkv, dout, m->dprob, dqkv,
                                     m->scratch);

@@ -111,7 +111,8 @@ static void triangle_backward(const tt_pass *p, const layer_view *v, int l) {
   tt_model *m = p->m;
   tt_layer_activations *a = v->a;
   tt_drop drop = {p->batch, TT_ROWS_PAIRS_SHARED, tt_site(p, m->config.pair_dropout, l, TT_SITE_TRIANGLE)};
-  float *dgate = a->gate, *dp = a->tri_p, *dg = a->tri_g, *dt = m->pair_c; // in place: this is their last use
+  tt_activation *dgate = a->gate, *dp = a->tri_p, *dg = a->tri_g,
+                *dt = m->pair_c; // in place: this is their last use
   p->ops->triangle_out_backward(&drop, v->C, v->P, m->dpair, a->t, tt_at(p, v->at->tri_out_norm),
                                 a->tri_out_norm, tt_at(p, v->at->tri_z), a->gate, dgate, dt,
                                 tt_gradients_at(p, v->at->tri_out_norm), tt_gradients_at(p, v->at->tri_z),
@@ -130,7 +131,7 @@ static void outer_product_backward(const tt_pass *p, const layer_view *v, int l)
   tt_model *m = p->m;
   tt_layer_activations *a = v->a;
   tt_drop drop = {p->batch, TT_ROWS_PAIRS, tt_site(p, m->config.dropout, l, TT_SITE_OUTER)};
-  float *dab = m->token1;
+  tt_activation *dab = m->token1;
   p->ops->outer_product_backward(&drop, v->C, v->P, m->dpair, a->ab, p->w + v->at->opm_out.w, dab,
                                  tt_gradients_at(p, v->at->opm_out), m->scratch);
   tt_norm_map_backward(p, dab, v->next->x, v->T, v->D, v->at->opm_norm, a->opm_norm, 2 * v->C, v->at->opm_in,

@@ -35,11 +35,11 @@ static void movement_forward(const tt_pass *p) {
   tt_bias_to_heads(p);
   p->ops->attention(p->batch_all, 1, v.h, v.head, m->move_qkv, m->bias_all, m->move_prob, m->scratch);
   tt_show(p, "movement_attn_prob", TT_PROBE_PROBABILITIES, v.h, m->move_prob);
-  float *move = tt_alone(p) ? m->move : m->rows_all;
+  float *move = tt_alone(p) ? m->move : tt_singles(m->rows_all);
   p->ops->movement(p->batch_all, v.h, v.head, m->move_prob, &v.drop, m->move_qkv, p->w + at->force, move,
                    m->scratch);
-  if (!tt_alone(p)) tt_sum_tokens(p, 3, move, m->move);
-  tt_show(p, "movement", TT_PROBE_TOKENS, 3, m->move);
+  if (!tt_alone(p)) tt_sum_movements(p, move, m->move);
+  tt_show_single(p, "movement", TT_PROBE_TOKENS, 3, m->move);
 }
 
 // dmove (T', 3): own rows in.
@@ -48,8 +48,8 @@ static void movement_backward(const tt_pass *p, float *dmove) {
   const tt_places *at = &m->places;
   const tt_layer_activations *last = &m->layers[m->config.layers];
   movement_view v = view(p);
-  float *dqkv = m->token2;
-  tt_gather_tokens(p, 3, dmove);
+  tt_activation *dqkv = m->token2;
+  tt_gather_movements(p, dmove);
   p->ops->movement_backward(p->batch_all, v.h, v.head, m->move_prob, &v.drop, m->move_qkv, p->w + at->force,
                             dmove, m->dprob, dqkv, p->g + at->force, m->scratch);
   p->ops->attention_backward(p->batch_all, 1, v.h, v.head, m->move_qkv, m->move_prob, m->dprob, dqkv,
@@ -74,20 +74,20 @@ static void tokens_forward(const tt_pass *p) {
   tt_show(p, "logits", TT_PROBE_MASKED, TT_TOKENS, m->logits);
 }
 
-static void tokens_backward(const tt_pass *p, const float *dlogits) {
+static void tokens_backward(const tt_pass *p, const tt_activation *dlogits) {
   tt_model *m = p->m;
   const tt_places *at = &m->places;
   int D = m->config.embed_dim;
   int64_t n = p->batch->masked;
   tt_show_gradient(p, "logits", TT_PROBE_MASKED, TT_TOKENS, dlogits);
-  float *y = m->token1, *dh = m->token1 + p->batch->tokens * D,
-        *dx = m->token1; // token1 has room for 3 (T, D)
+  // token1 has room for 3 (T, D)
+  tt_activation *y = m->token1, *dh = tt_step(p->ops, m->token1, p->batch->tokens * D), *dx = m->token1;
   tt_affine decoder = {at->lm_weight, at->lm_bias};
   p->ops->gelu(m->lm_h, n * D, y);
   p->ops->linear_backward(dlogits, y, n, D, TT_TOKENS, p->w + at->lm_weight, dh, false,
                           tt_gradients_at(p, decoder), m->scratch);
   p->ops->gelu_backward(m->lm_h, n * D, dh);
-  p->ops->zero(dx, n * D);
+  p->ops->zero_activations(dx, n * D);
   tt_norm_map_backward(p, dh, m->lm_x, n, D, at->lm_norm, m->lm_norm, D, at->lm_dense, dx);
   p->ops->scatter_masked(p->batch, D, dx, m->dx);
 }
@@ -102,13 +102,13 @@ void tt_heads(const tt_pass *p, const tt_loss_scale *scale, const tt_piece_losse
     p->ops->position_losses(b, m->move, 0, 0, losses->position, losses->distance, NULL);
     return;
   }
-  p->ops->zero(m->dx, b->tokens * m->config.embed_dim);
-  p->ops->zero(m->dpair, b->pairs * m->config.pair_dim);
+  p->ops->zero_activations(m->dx, b->tokens * m->config.embed_dim);
+  p->ops->zero_activations(m->dpair, b->pairs * m->config.pair_dim);
   p->ops->cross_entropy(b, m->logits, scale->token, losses->token, m->token2);
   tokens_backward(p, m->token2);
-  float *all = tt_alone(p) ? m->token1 : m->rows_all, *dmove = tt_own_tokens(p, all, 3);
+  float *all = tt_singles(tt_alone(p) ? m->token1 : m->rows_all), *dmove = all + 3 * tt_rows_before(p);
   p->ops->position_losses(b, m->move, scale->position, scale->distance, losses->position, losses->distance,
                           dmove);
-  tt_show_gradient(p, "movement", TT_PROBE_TOKENS, 3, dmove);
+  tt_show_single_gradient(p, "movement", TT_PROBE_TOKENS, 3, dmove);
   movement_backward(p, all);
 }

@@ -21,6 +21,10 @@ static tt_status build(tt_model *m) {
   TT_TRY(tt_alloc(&m->token_rows, 2 * (size_t)m->ranks, sizeof *m->token_rows, "the model"));
   m->pair_rows = m->token_rows + m->ranks;
   TT_TRY(tt_parameters_build(&m->parameters, &m->config, m->ranks, m->place));
+  m->means = m->ops->allocate(TT_GAUSSIANS * sizeof *m->means, true);
+  if (m->means == NULL) return tt_fail(TT_ERR_MEMORY, "out of memory for the model");
+  tt_gaussian_means(m->means);
+  m->gaussian_std = m->means[1] - m->means[0]; // fp32, as upstream
   return tt_places_find(&m->places, &m->parameters, m->config.layers);
 }
 
@@ -34,8 +38,6 @@ tt_status tt_model_create(tt_model **model, const tt_model_config *config, const
   if (group != NULL && group->size > 1) m->group = group, m->ranks = group->size, m->place = group->rank;
   m->first_head = (int)tt_group_share(config->heads, m->ranks, m->place);
   m->own_heads = (int)tt_group_share(config->heads, m->ranks, m->place + 1) - m->first_head;
-  tt_gaussian_means(m->means);
-  m->gaussian_std = m->means[1] - m->means[0]; // fp32, as upstream
   tt_status status = build(m);
   if (status != TT_OK) {
     tt_model_free(m);
@@ -50,8 +52,11 @@ void tt_model_free(tt_model *m) {
   tt_parameters_free(&m->parameters);
   free(m->layers);
   free(m->token_rows);
-  free(m->memory);
-  free(m->scratch);
+  if (m->ops != NULL) {
+    m->ops->release(m->memory), m->ops->release(m->scratch), m->ops->release(m->means);
+  }
+  tt_device_batch_free(m->ops, &m->own_batch);
+  tt_device_batch_free(m->ops, &m->all_batch);
   free(m);
 }
 
@@ -65,10 +70,11 @@ tt_stopwatch *tt_model_stopwatch(tt_model *m) {
   return &m->watch;
 }
 size_t tt_model_bytes(const tt_model *m) {
-  return m->floats * sizeof(float);
+  return m->used;
 }
 
 void tt_model_set_means(tt_model *m, const float means[TT_GAUSSIANS]) {
+  m->ops->wait(); // what is queued has the old ones
   for (int k = 0; k < TT_GAUSSIANS; k++) m->means[k] = means[k];
 }
 
@@ -89,6 +95,7 @@ void tt_model_set_probe(tt_model *m, tt_probe probe, void *context) {
 static tt_status run(const tt_pass *p, const tt_piece *piece, const tt_loss_scale *scale,
                      const tt_piece_losses *losses) {
   tt_model *m = p->m;
+  m->probe_status = TT_OK;
   TT_TRY(tt_buffers_make(m, m->recompute || !scale, piece));
   tt_enter(p, TT_PART_EMBEDDING);
   tt_embedding_forward(p);
@@ -106,18 +113,28 @@ static tt_status run(const tt_pass *p, const tt_piece *piece, const tt_loss_scal
     tt_embedding_backward(p);
   }
   tt_enter(p, TT_PART_OTHER);
-  return TT_OK;
+  return m->probe_status;
+}
+
+static tt_pass pass_over(tt_model *m, const tt_piece *piece, const float *weights) {
+  const tt_batch *own = &m->own_batch.batch;
+  return (tt_pass){.m = m,
+                   .ops = m->ops,
+                   .batch = own,
+                   .batch_all = piece->all == piece->own ? own : &m->all_batch.batch,
+                   .w = weights};
 }
 
 tt_status tt_model_evaluate(tt_model *m, const float *weights, const tt_piece *piece,
                             const tt_piece_losses *losses) {
-  tt_pass pass = {.m = m, .ops = m->ops, .batch = piece->own, .batch_all = piece->all, .w = weights};
+  tt_pass pass = pass_over(m, piece, weights);
   return run(&pass, piece, NULL, losses);
 }
 
 tt_status tt_model_train(tt_model *m, const float *weights, const tt_piece *piece, uint64_t seed,
                          uint64_t step, const tt_loss_scale *scale, float *gradient,
                          const tt_piece_losses *losses) {
-  tt_pass pass = {m, m->ops, piece->own, piece->all, weights, gradient, true, seed, step};
+  tt_pass pass = pass_over(m, piece, weights);
+  pass.g = gradient, pass.dropout = true, pass.seed = seed, pass.step = step;
   return run(&pass, piece, scale, losses);
 }

@@ -56,6 +56,11 @@ typedef struct {
   double *token, *position, *distance;
 } tt_piece_losses;
 
+// Weights, gradient and losses are in memory of the backend (ops.h: allocate), where the host can read them
+// too; weights have been announced (weights_changed). On a device both functions below return when their work
+// is queued: gradient and losses are there after ops->wait(). What they are given of the piece may be changed
+// at once.
+
 // Forward and losses without dropout. `weights` is the flat array of the parameter table. Collective over the
 // group, as is tt_model_train: a rank of several that cannot go on ends the job. TT_ERR_MEMORY.
 tt_status tt_model_evaluate(tt_model *model, const float *weights, const tt_piece *piece,
@@ -90,22 +95,21 @@ typedef struct {
   int64_t tokens_all, pairs_all;
 } tt_piece_sizes;
 
-// Elements of those buffers, in which `statistics` (means and standard deviations of LayerNorm rows) are
-// counted too; and what the backend's operations need beside them.
+// Bytes of those buffers, and what the backend's operations need beside them.
 typedef struct {
-  int64_t floats, statistics, scratch;
+  int64_t buffers, scratch;
 } tt_piece_room;
 
 // Without a model, a pure function of its arguments: what a piece of a training step takes (tt_model_bytes is
-// 4 * (floats + scratch) after it). `recompute` as in tt_model_set_recompute; the ranks
-// divide the heads evenly. TT_ERR_MEMORY.
+// their sum after it). Of `ops` only scratch(), activation_size and device are looked at. `recompute` as in
+// tt_model_set_recompute; the ranks divide the heads evenly. TT_ERR_MEMORY.
 tt_status tt_model_room(const tt_model_config *config, const tt_ops *ops, bool recompute,
                         const tt_piece_sizes *piece, tt_piece_room *room);
 
-// For tests and for `twotrack replay`: called with every named activation (names as in docs/model.md) and, in
-// tt_model_train, with gradients of the loss with respect to some of them. TT_PROBE_PROBABILITIES: per
-// molecule (heads, L, L) at pair_offset * heads; in a group of all its molecules the own heads, where
-// everything else is of the own molecules.
+// For tests and for `twotrack replay`: called, with data on the host, with every named activation (names as
+// in docs/model.md) and, in tt_model_train, with gradients of the loss with respect to some of them.
+// TT_PROBE_PROBABILITIES: per molecule (heads, L, L) at pair_offset * heads; in a group of all its molecules
+// the own heads, where everything else is of the own molecules.
 typedef enum {
   TT_PROBE_TOKENS,
   TT_PROBE_PAIRS,

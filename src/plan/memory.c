@@ -25,13 +25,13 @@ static tt_piece_sizes most(const tt_config *config, int tensor, const tt_molecul
 static tt_status room(const tt_config *config, const tt_machine *machine, const tt_piece_sizes *piece,
                       int64_t *activations, int64_t *scratch) {
   tt_piece_room r;
-  const tt_ops *ops = tt_ops_cpu(config->train.precision);
-  if (!ops) return TT_ERR_UNSUPPORTED;
-  TT_TRY(tt_model_room(&config->model, ops, config->train.recompute == TT_RECOMPUTE_PAIR, piece, &r));
-  const int64_t floats = sizeof(float), halves = 2;
-  *activations =
-      machine->gpu ? r.statistics * floats + (r.floats - r.statistics) * halves : r.floats * floats;
-  *scratch = machine->gpu ? 0 : r.scratch * floats; // in the machine's `fixed`
+  const tt_ops *here = tt_ops_cpu(machine->gpu ? TT_FP32 : config->train.precision);
+  if (!here) return TT_ERR_UNSUPPORTED;
+  tt_ops ops = *here;
+  if (machine->gpu) ops.device = true, ops.activation_size = 2; // bf16
+  TT_TRY(tt_model_room(&config->model, &ops, config->train.recompute == TT_RECOMPUTE_PAIR, piece, &r));
+  *activations = r.buffers;
+  *scratch = machine->gpu ? 0 : r.scratch; // in the machine's `fixed`
   return TT_OK;
 }
 
