@@ -10,6 +10,9 @@
 _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *call, const char *file,
                                    int line);
 
+// The same for a failure that has been recorded (core/status.h), of whatever else connects the ranks.
+_Noreturn void tt_comm_machine_failed(const tt_comm *comm);
+
 // An exchange among these ranks begins. Counted when they are all ranks of the job: then all count the same.
 void tt_comm_meet(const tt_comm *comm);
 

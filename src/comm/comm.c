@@ -8,6 +8,7 @@
 
 #include "comm/all_to_all.h"
 #include "comm/check.h"
+#include "comm/device_exchange.h"
 #include "core/exit_codes.h"
 #include "core/progress.h"
 
@@ -48,6 +49,11 @@ _Noreturn void tt_comm_call_failed(const tt_comm *comm, int code, const char *ca
   end_job(comm, TT_EXIT_MACHINE);
 }
 
+_Noreturn void tt_comm_machine_failed(const tt_comm *comm) {
+  tell = NULL;
+  end_job(comm, TT_EXIT_MACHINE);
+}
+
 // Whether mpirun, srun or the like started this process as one of several.
 static bool launched(void) {
   static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_FD",
@@ -66,7 +72,7 @@ static void start_alone(void) {
 }
 
 tt_status tt_comm_start(tt_comm *comm) {
-  *comm = (tt_comm){MPI_COMM_NULL, 0, 1, &process_traffic};
+  *comm = (tt_comm){MPI_COMM_NULL, 0, 1, &process_traffic, NULL};
   // Open MPI's own MPI-IO (OMPIO) can hang in collective HDF5 writes: leave ROMIO, whatever its version is
   // called. A user's own choice stands.
   setenv("OMPI_MCA_io", "^ompio", 0);
@@ -196,11 +202,12 @@ tt_messages tt_comm_all_to_all_begin(const tt_comm *comm, const void *send, cons
   const char *own = (const char *)send + p->send_at[comm->rank];
   char *place = (char *)receive + p->receive_at[comm->rank];
   if (p->send_bytes[comm->rank] && place != own) memmove(place, own, (size_t)p->send_bytes[comm->rank]);
-  return (tt_messages){comm, requests, count};
+  return (tt_messages){comm, requests, count, false};
 }
 
 void tt_comm_wait(tt_messages *m) {
   if (m->requests) TT_MPI(m->comm, MPI_Waitall(m->count, m->requests, MPI_STATUSES_IGNORE));
+  if (m->queued) m->comm->link->arrays->queues->follow(TT_QUEUE_COMPUTE, TT_QUEUE_EXCHANGE);
   free(m->requests);
   *m = (tt_messages){0};
 }

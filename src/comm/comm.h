@@ -10,11 +10,15 @@
 #include "comm/traffic.h"
 #include "core/status.h"
 
+struct tt_link;
+
 typedef struct {
   MPI_Comm mpi;
   int rank, size;
-  tt_traffic *traffic; // of this process: one table, whatever copies and parts there are of the ranks. NULL:
-                       // nothing is counted
+  tt_traffic *traffic;  // of this process: one table, whatever copies and parts there are of the ranks. NULL:
+                        // nothing is counted
+  struct tt_link *link; // how arrays of a device go (comm/link.h); NULL: there are none. For the functions
+                        // that say so: all that are in this header take arrays of the host
 } tt_comm;
 
 // Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks.
@@ -72,6 +76,7 @@ typedef struct {
   const tt_comm *comm;
   MPI_Request *requests;
   int count;
+  bool queued; // on a device (comm/link.h)
 } tt_messages;
 
 // The same in two halves: the first one does not wait, and `send` and `receive` are left alone until the

@@ -3,7 +3,7 @@
 #ifndef TT_COMM_MESH_H
 #define TT_COMM_MESH_H
 
-#include "comm/comm.h"
+#include "comm/link.h"
 
 typedef struct {
   tt_comm world;
@@ -18,6 +18,9 @@ typedef struct {
 // Collective. TT_ERR_CONFIG unless both the ranks and `tensor` are powers of two and tensor <= ranks. With
 // tensor == 1 the data and the whole mesh are the world, and a tensor group is one rank.
 tt_status tt_mesh_make(tt_mesh *mesh, const tt_comm *world, int tensor);
+// Collective: how arrays of a device go within each of them (comm/link.h), for as long as the mesh is there;
+// neither it nor *arrays may move. TT_ERR_UNSUPPORTED, which has been reported, where NCCL cannot be loaded.
+tt_status tt_mesh_link(tt_mesh *mesh, const tt_device_arrays *arrays, tt_link_kind kind, bool library_sums);
 void tt_mesh_free(tt_mesh *mesh);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "comm/check.h"
+#include "comm/reduce_device.h"
 #include "core/memory.h"
 
 enum { TAG = 1 }; // no exchange of other kind may take a part that is under way (they have tag 0)
@@ -34,6 +35,7 @@ struct tt_reduction {
   int64_t posted, had; // parts that were started; that have been added
   float **term;        // (ranks): what is added, by rank
   float *landing;
+  tt_device_reduction *device; // all of it, where the arrays are a device's
 };
 
 static int64_t part_floats(int ranks, int64_t longest) {
@@ -53,12 +55,13 @@ int64_t tt_reduction_floats(int ranks, int64_t longest) {
   return 2 * (ranks - 1) * part_floats(ranks, longest);
 }
 
-tt_status tt_reduction_create(tt_reduction **reduction, int stretches, int ranks, int64_t floats) {
+tt_status tt_reduction_create(tt_reduction **reduction, int stretches, const tt_comm *all, int64_t floats) {
   tt_reduction *d = NULL;
-  size_t others = (size_t)ranks - 1;
+  size_t others = (size_t)all->size - 1;
   *reduction = NULL;
   TT_TRY(tt_alloc(&d, 1, sizeof *d, "the gradient exchange"));
   *reduction = d;
+  if (all->link) return tt_device_reduction_create(&d->device, stretches, all->link, floats);
   TT_TRY(tt_alloc(&d->queue, (size_t)stretches, sizeof *d->queue, "the gradient exchange"));
   TT_TRY(tt_alloc(&d->term, others + 1, sizeof(float *), "the gradient exchange"));
   TT_TRY(tt_alloc(&d->landing, (size_t)floats, sizeof(float), "the gradient exchange"));
@@ -71,6 +74,7 @@ tt_status tt_reduction_create(tt_reduction **reduction, int stretches, int ranks
 
 void tt_reduction_free(tt_reduction *d) {
   if (!d) return;
+  tt_device_reduction_free(d->device);
   free(d->queue);
   free(d->term);
   free(d->landing);
@@ -174,6 +178,10 @@ void tt_reduction_begin(tt_reduction *d, const tt_comm *ranks, float *partial, c
   for (int r = 0; r < ranks->size; r++)
     if (segment[r + 1] - segment[r] > longest) longest = segment[r + 1] - segment[r];
   if (longest == 0) return;
+  if (d->device) {
+    tt_device_reduction_begin(d->device, ranks, partial, segment, longest);
+    return;
+  }
   int64_t part = part_floats(ranks->size, longest), parts = (longest + part - 1) / part;
   d->queue[d->begun++] = (stretch){ranks, segment, partial, part, parts};
   all -= segment[ranks->rank + 1] - segment[ranks->rank];
@@ -182,10 +190,14 @@ void tt_reduction_begin(tt_reduction *d, const tt_comm *ranks, float *partial, c
 }
 
 void tt_reduction_progress(tt_reduction *d) {
-  advance(d, false);
+  if (!d->device) advance(d, false);
 }
 
 void tt_reduction_finish(tt_reduction *d) {
+  if (d->device) {
+    tt_device_reduction_finish(d->device);
+    return;
+  }
   if (d->begun) tt_comm_meet(d->queue[0].ranks);
   advance(d, true);
   d->begun = d->at = 0;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/link.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/philox.h"
@@ -260,8 +261,7 @@ static void apply(tt_trainer *t, tt_update *u) {
     enter(t, TT_PART_OPTIMIZER);
     step_bucket(t, s, clip, rate, u->learning_rate);
     enter(t, TT_PART_COMMUNICATION);
-    tt_messages now = tt_comm_gather_begin(s->ranks, t->weights + s->first, t->weights + s->segment[0],
-                                           s->counts, sizeof(float));
+    tt_messages now = tt_link_gather_begin(s->ranks, t->weights + s->segment[0], s->counts);
     tt_comm_wait(&before);
     before = now;
   }

@@ -49,7 +49,7 @@ static tt_status allocate(tt_trainer *t) {
   TT_TRY(tt_alloc(&t->moment1, own, sizeof(float), "first moments"));
   TT_TRY(tt_alloc(&t->moment2, own, sizeof(float), "second moments"));
   TT_TRY(tt_alloc(&t->decayed, own, 1, "decay flags"));
-  TT_TRY(tt_reduction_create(&t->reduction, t->shards.count, t->mesh.whole.size,
+  TT_TRY(tt_reduction_create(&t->reduction, t->shards.count, &t->mesh.whole,
                              tt_shards_landing(t->parameters, t->mesh.data.size)));
   return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
 }

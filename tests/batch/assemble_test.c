@@ -148,7 +148,7 @@ static void check_batch(const tt_global_batch *b, tt_split split, const tt_sampl
 // Groups of `size` ranks, all doing the same. False if there are too few ranks.
 static bool group_of(int size, tt_comm *group) {
   if (world.size < size) return false;
-  *group = (tt_comm){MPI_COMM_NULL, world.rank % size, size, NULL};
+  *group = (tt_comm){MPI_COMM_NULL, world.rank % size, size, NULL, NULL};
   MPI_Comm_split(world.mpi, world.rank / size, world.rank, &group->mpi);
   MPI_Comm_set_errhandler(group->mpi, MPI_ERRORS_RETURN);
   return true;

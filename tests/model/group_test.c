@@ -154,7 +154,7 @@ static result trained(const test_model *t, const tt_comm *group, const tt_parame
   whole_share(own, one, whole, w);
   step(m, w, piece, &r);
   float *gradient = zeros(one->total, sizeof *gradient);
-  whole_join(group ? group : &(tt_comm){MPI_COMM_NULL, 0, 1, NULL}, own, one, true, r.gradient, gradient);
+  whole_join(group ? group : &(tt_comm){MPI_COMM_NULL, 0, 1, NULL, NULL}, own, one, true, r.gradient, gradient);
   free(r.gradient), free(w);
   r.gradient = gradient;
   tt_model_free(m);

@@ -192,7 +192,7 @@ static void reduces_in_the_order_of_the_tree(void **state) {
     int64_t segment[STRETCHES][65], none[65] = {0};
     tt_reduction *reduction;
     float *partial = malloc(ALL * sizeof *partial);
-    assert_int_equal(tt_reduction_create(&reduction, STRETCHES, comm.size, cut_stretches(segment)), TT_OK);
+    assert_int_equal(tt_reduction_create(&reduction, STRETCHES, &comm, cut_stretches(segment)), TT_OK);
     for (int again = 0; again < 2; again++) {
       for (int64_t i = 0; i < ALL; i++) partial[i] = value(comm.rank, i);
       for (int s = 0; s < STRETCHES; s++) {
@@ -254,7 +254,7 @@ static void counts_what_it_sends(void **state) {
     for (int r = 0; r < n; r++) segment[r + 1] = segment[r] + 10 + r; // rank r owns 10 + r elements
     float *partial = calloc((size_t)segment[n], sizeof *partial);
     tt_reduction *reduction;
-    assert_int_equal(tt_reduction_create(&reduction, 1, n, tt_reduction_floats(n, 9 + n)), TT_OK);
+    assert_int_equal(tt_reduction_create(&reduction, 1, &comm, tt_reduction_floats(n, 9 + n)), TT_OK);
     tt_comm_count_as(&comm, TT_TRAFFIC_GRADIENTS);
     tt_reduction_begin(reduction, &comm, partial, segment);
     tt_comm_count_as(&comm, TT_TRAFFIC_OTHER); // what it goes on to send is counted already

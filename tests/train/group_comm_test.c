@@ -74,9 +74,9 @@ static void starts(void **state) {
 static void gather(const int64_t *rows, int64_t own, int64_t all) {
   float *x = floats(all * DIM);
   for (int64_t i = before(rows, comm.rank) * DIM, n = own * DIM; n > 0; i++, n--) x[i] = value(9, i);
-  tt_group_gather(&comm, rows, DIM, x);
+  tt_group_gather(&comm, rows, DIM, sizeof(float), x);
   for (int64_t i = 0; i < all * DIM; i++) assert_true(x[i] == value(9, i));
-  assert_int_equal(sent(), tt_group_gather_bytes(comm.size, own, DIM));
+  assert_int_equal(sent(), tt_group_gather_bytes(comm.size, own, DIM, sizeof(float)));
   done(x, all * DIM);
 }
 static void gathers(void **state) {
@@ -93,8 +93,8 @@ static void sum(const int64_t *rows, int64_t own, int64_t all, bool in_place) {
   float *partial = floats(all * DIM), *apart = floats(own * DIM);
   float *scratch = floats((comm.size - 1) * own * DIM), *to = in_place ? partial + first : apart;
   for (int64_t i = 0; i < all * DIM; i++) partial[i] = value(comm.rank, i);
-  tt_group_sum(&comm, rows, DIM, partial, to, scratch);
-  assert_int_equal(sent(), tt_group_sum_bytes(own, all, DIM));
+  tt_group_sum(&comm, rows, DIM, sizeof(float), partial, to, scratch);
+  assert_int_equal(sent(), tt_group_sum_bytes(own, all, DIM, sizeof(float)));
   for (int64_t i = 0; i < own * DIM; i++) {
     float expected = tree(0, comm.size, first + i), chain = value(0, first + i);
     assert_memory_equal(&to[i], &expected, sizeof expected);
@@ -124,12 +124,12 @@ static void turn(const int64_t *rows, int64_t own, int64_t all, int64_t columns)
   float *x = floats(own * columns), *y = floats(all * width), *z = floats(own * columns);
   float *scratch = floats(own * (columns - width));
   for (int64_t i = 0; i < own * columns; i++) x[i] = value(3, row * columns + i);
-  tt_group_to_columns(&comm, rows, columns, x, y, scratch);
-  assert_int_equal(sent(), tt_group_to_columns_bytes(own, columns, width));
+  tt_group_to_columns(&comm, rows, columns, sizeof(float), x, y, scratch);
+  assert_int_equal(sent(), tt_group_to_columns_bytes(own, columns, width, sizeof(float)));
   for (int64_t i = 0; i < all; i++)
     for (int64_t c = 0; c < width; c++) assert_true(y[i * width + c] == value(3, i * columns + column + c));
-  tt_group_to_rows(&comm, rows, columns, y, z, scratch);
-  assert_int_equal(sent(), tt_group_to_rows_bytes(own, all, width));
+  tt_group_to_rows(&comm, rows, columns, sizeof(float), y, z, scratch);
+  assert_int_equal(sent(), tt_group_to_rows_bytes(own, all, width, sizeof(float)));
   assert_memory_equal(x, z, (size_t)(own * columns) * sizeof *x);
   done(x, own * columns), done(y, all * width), done(z, own * columns),
       done(scratch, own * (columns - width));
