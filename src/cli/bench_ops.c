@@ -56,8 +56,9 @@ enum { BACKENDS = sizeof backends / sizeof *backends, CUDA = BACKENDS - 2, CUDA_
 
 // NULL, with a message, where there is no device or it cannot be used.
 static const tt_ops *cuda(tt_precision precision) {
-  (void)precision;
-  return tt_fail(TT_ERR_UNSUPPORTED, "bench ops: no CUDA backend is built in"), NULL;
+  char why[200];
+  if (!tt_cuda_available(why, sizeof why)) return tt_fail(TT_ERR_UNSUPPORTED, "bench ops: %s", why), NULL;
+  return tt_cuda_start(0, 1, true) == TT_OK ? tt_ops_cuda(precision) : NULL;
 }
 
 // NULL: not on this machine; of those that say_why() there is a message, too.

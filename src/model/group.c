@@ -19,26 +19,26 @@ int64_t tt_rows_before(const tt_pass *p) {
 void tt_gather_tokens(const tt_pass *p, int64_t dim, tt_activation *all) {
   if (tt_alone(p)) return;
   tt_part part = begin(p, TT_TRAFFIC_TOKENS);
-  tt_group_gather(p->m->group, p->m->token_rows, dim, sizeof(float), all);
+  tt_group_gather(p->m->group, p->m->token_rows, dim, p->m->ops->activation_size, all);
   tt_enter(p, part);
 }
 
 void tt_sum_tokens(const tt_pass *p, int64_t dim, tt_activation *partial, tt_activation *own) {
   tt_part part = begin(p, TT_TRAFFIC_TOKENS);
-  tt_group_sum(p->m->group, p->m->token_rows, dim, sizeof(float), partial, own, p->m->exchange);
+  tt_group_sum(p->m->group, p->m->token_rows, dim, p->m->ops->activation_size, partial, own, p->m->exchange);
   tt_enter(p, part);
 }
 
 void tt_gather_movements(const tt_pass *p, float *all) {
   if (tt_alone(p)) return;
   tt_part part = begin(p, TT_TRAFFIC_TOKENS);
-  tt_group_gather(p->m->group, p->m->token_rows, 3, all);
+  tt_group_gather(p->m->group, p->m->token_rows, 3, sizeof(float), all);
   tt_enter(p, part);
 }
 
 void tt_sum_movements(const tt_pass *p, float *partial, float *own) {
   tt_part part = begin(p, TT_TRAFFIC_TOKENS);
-  tt_group_sum(p->m->group, p->m->token_rows, 3, partial, own, p->m->exchange);
+  tt_group_sum(p->m->group, p->m->token_rows, 3, sizeof(float), partial, own, p->m->exchange);
   tt_enter(p, part);
 }
 
@@ -46,7 +46,7 @@ void tt_bias_to_heads(const tt_pass *p) {
   tt_model *m = p->m;
   if (tt_alone(p)) return;
   tt_part part = begin(p, TT_TRAFFIC_BIAS);
-  tt_group_to_columns(m->group, m->pair_rows, m->config.heads, sizeof(float), m->bias, m->bias_all,
+  tt_group_to_columns(m->group, m->pair_rows, m->config.heads, m->ops->activation_size, m->bias, m->bias_all,
                       m->exchange);
   tt_enter(p, part);
 }
@@ -55,7 +55,8 @@ void tt_bias_to_pairs(const tt_pass *p) {
   tt_model *m = p->m;
   if (tt_alone(p)) return;
   tt_part part = begin(p, TT_TRAFFIC_BIAS);
-  tt_group_to_rows(m->group, m->pair_rows, m->config.heads, sizeof(float), m->bias_all, m->bias, m->exchange);
+  tt_group_to_rows(m->group, m->pair_rows, m->config.heads, m->ops->activation_size, m->bias_all, m->bias,
+                   m->exchange);
   tt_enter(p, part);
 }
 
