@@ -164,7 +164,7 @@ static const tt_op_shape gelu_real[] = {{.molecules = TT_OP_REAL, .kind = TT_ROW
   }
 
 const tt_op_family tt_op_dense[] = {
-    LINEAR("linear", .half_limit = 0x1p-8, .half_sums = 4e-5,
+    LINEAR("linear", .half_limit = 0x1p-7, .half_sums = 4e-5,
            .half_reason = "results, and biases, rounded to bf16 once; sums of exact products in fp32"),
     LINEAR("linear_single", .single = true),
     {.forward = "layer_norm",
@@ -172,7 +172,7 @@ const tt_op_family tt_op_dense[] = {
      .forward_limit = 2e-5,
      .backward_limit = 2e-6,
      .reason = "x - mean cancels: rows of mean 100 and deviation 0.6 keep 5 digits",
-     .half_limit = 0x1p-8,
+     .half_limit = TT_OP_BF16_ONCE,
      .half_reason = "y rounded to bf16 once",
      .step = 0x1p-7,
      .grad_limit = 1e-4,
@@ -182,7 +182,7 @@ const tt_op_family tt_op_dense[] = {
      .run_backward = norm_run_backward,
      TT_OP_SHAPES(norm_shapes),
      TT_OP_REAL_SHAPES(norm_real)},
-    GELU("gelu", .half_limit = 0x1p-8, .half_reason = "results rounded to bf16 once"),
+    GELU("gelu", .half_limit = TT_OP_BF16_ONCE, .half_reason = "results rounded to bf16 once"),
     GELU("gelu_single", .single = true),
     {0},
 };

@@ -147,7 +147,7 @@ const tt_op_family tt_op_flat[] = {
     FLAT(add, 0, "one fp32 addition: the same bits"),
     FLAT(copy_activations, 0, "the same bits"),
     FLAT(zero_activations, 0, "the same bits"),
-    FLAT(add_activations, 0, "one fp32 addition: the same bits", .half_limit = 0x1p-8,
+    FLAT(add_activations, 0, "one fp32 addition: the same bits", .half_limit = TT_OP_BF16_ONCE,
          .half_reason = "one sum rounded to bf16"),
     {.forward = "library_product",
      .forward_limit = 1e-6,

@@ -7,7 +7,7 @@
 // relative; weights after k updates 1e-5 max|w| + 0.02 k lr; gradients that are exactly zero in exact
 // arithmetic absolutely, 1e-5.
 //
-// With operands in bf16 (each rounded by up to 2^-9), tolerances are what bf16_tolerance says, about twice
+// With operands in bf16 (each rounded by up to 2^-8), tolerances are what bf16_tolerance says, about twice
 // the largest error seen in tiny.h5 and small.h5; updates are not compared, for Adam takes a gradient's sign
 // where it is small, and neither is tiny_init.h5, where some coordinates are so near to their targets that
 // rounding turns the sign that is their gradient.
