@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""The plans printed in docs/scaling-out.md are what the program prints.   document.py TWOTRACK [--write]
+"""What a document shows as printed is what is printed.   document.py DOCUMENT TWOTRACK [--write]
 
-A block of the document that begins with "$ COMMAND" must go on with what the command prints; --write makes it so."""
+A block of the document that begins with "$ COMMAND", one of those below, must go on with what it prints; --write makes
+it so."""
 import pathlib
 import re
 import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parents[2]
-document = root / "docs" / "scaling-out.md"
-program = str(pathlib.Path(sys.argv[1]).resolve())
+document = root / "docs" / sys.argv[1]
+commands = r"build/twotrack plan|benchmarks/gpu/floors\.py"
+program = str(pathlib.Path(sys.argv[2]).resolve())
 text = document.read_text()
 stale, blocks = [], 0
 
@@ -25,9 +27,9 @@ def renew(match):
     return f"```\n$ {command}\n{printed}```\n"
 
 
-new = re.sub(r"```\n\$ ([^\n]*)\n(.*?)```\n", renew, text, flags=re.S)
-assert blocks >= 3, "where are the plans?"
+new = re.sub(rf"```\n\$ ((?:{commands})[^\n]*)\n(.*?)```\n", renew, text, flags=re.S)
+assert blocks >= 2, "where are the commands?"
 if "--write" in sys.argv:
     document.write_text(new)
 elif stale:
-    sys.exit("docs/scaling-out.md is not what the program prints (document.py --write mends it): " + "; ".join(stale))
+    sys.exit(f"{document.name} is not what is printed (document.py --write mends it): " + "; ".join(stale))
