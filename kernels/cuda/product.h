@@ -12,6 +12,7 @@ template <class T> static inline tt_precision tt_number_of() {
   return tt_number_of_<T>::value;
 }
 
+// In bf16 the bias is rounded to bf16 too, as a weight is (cuBLASLt adds none of another type than C's).
 typedef struct {
   int64_t m, n, k;
   const void *a, *b;             // of `operands`
@@ -27,6 +28,10 @@ typedef struct {
 } tt_product;
 
 void tt_cuda_product(const tt_product *p);
+
+// product_check.cu: ends the process where *p cannot be done. True: there is nothing to multiply, and C is
+// what it should be.
+bool tt_cuda_product_check(const tt_product *p);
 
 // An operand for products from parameters w (count): w itself where products are fp32; where they are bf16, a
 // copy, which weights_changed() keeps up to date for announced arrays. Of other arrays a copy is made now,

@@ -14,7 +14,8 @@ static void unpack(const void *from, tt_precision number, bool transposed, int64
     }
 }
 
-static void multiply(const tt_product &p, const void *a_from, const void *b_from, void *c_to) {
+static void multiply(const tt_product &p, const void *a_from, const void *b_from, const tt_bf16 *bias16,
+                     void *c_to) {
   std::vector<float> a(static_cast<size_t>(p.m * p.k)), b(static_cast<size_t>(p.k * p.n)),
       row(static_cast<size_t>(p.n));
   unpack(a_from, p.operands, p.a_transposed, p.lda, p.m, p.k, a.data());
@@ -29,7 +30,10 @@ static void multiply(const tt_product &p, const void *a_from, const void *b_from
     for (int64_t j = 0; j < p.n; j++) {
       int64_t at = i * p.ldc + j;
       float sum = row[static_cast<size_t>(j)];
-      if (p.bias != NULL) sum += p.bias[j];
+      if (bias16 != NULL)
+        sum += tt_to_float(bias16[j]);
+      else if (p.bias != NULL)
+        sum += p.bias[j];
       float *c = static_cast<float *>(c_to);
       tt_bf16 *c16 = static_cast<tt_bf16 *>(c_to);
       if (p.result == TT_FP32)
@@ -47,21 +51,18 @@ static size_t size_of(tt_precision number) {
 void tt_cuda_product(const tt_product *given) {
   tt_product p = *given;
   tt_launch_place place = {"tt_cuda_product", __FILE__, __LINE__};
-  if (p.m == 0 || p.n == 0) return;
-  if (p.result != TT_FP32 && p.result != p.operands)
-    tt_emulated_error("tt_cuda_product: fp32 operands, bf16 result");
-  if (p.bias != NULL && p.beta != 0) tt_emulated_error("tt_cuda_product: bias and beta");
+  if (tt_cuda_product_check(&p)) return;
+  const tt_bf16 *bias16 = NULL;
+  if (p.bias != NULL && p.result == TT_BF16) bias16 = tt_cuda_weight<tt_bf16>(p.bias, p.n);
   tt_emulated_check_argument(place, p.a), tt_emulated_check_argument(place, p.b);
   tt_emulated_check_argument(place, p.c), tt_emulated_check_argument(place, p.bias);
   if (p.lda == 0) p.lda = p.a_transposed ? p.m : p.k;
   if (p.ldb == 0) p.ldb = p.b_transposed ? p.k : p.n;
   if (p.ldc == 0) p.ldc = p.n;
-  if (p.lda < (p.a_transposed ? p.m : p.k) || p.ldb < (p.b_transposed ? p.k : p.n) || p.ldc < p.n)
-    tt_emulated_error("tt_cuda_product: rows overlap");
   tt_emulated_queue_work([=] {
     for (int64_t i = 0; i < (p.batch > 0 ? p.batch : 1); i++)
       multiply(p, static_cast<const char *>(p.a) + i * p.a_stride * static_cast<int64_t>(size_of(p.operands)),
                static_cast<const char *>(p.b) + i * p.b_stride * static_cast<int64_t>(size_of(p.operands)),
-               static_cast<char *>(p.c) + i * p.c_stride * static_cast<int64_t>(size_of(p.result)));
+               bias16, static_cast<char *>(p.c) + i * p.c_stride * static_cast<int64_t>(size_of(p.result)));
   });
 }
