@@ -11,7 +11,7 @@
 
 // Groups: enough warps to fill a device (with 16 to 48 slices), few enough that what they write is much less
 // than what they read. TT_GROUP_ROWS: a group of fewer is not worth the table it writes.
-enum { TT_TOKEN_GROUPS = 8, TT_PAIR_GROUPS = 32, TT_GROUP_ROWS = 64 };
+enum { TT_TOKEN_GROUPS = 8, TT_PAIR_GROUPS = 32, TT_GROUP_ROWS = 32 };
 
 static inline int tt_table_groups(int64_t rows, int most) {
   int64_t groups = (rows + TT_GROUP_ROWS - 1) / TT_GROUP_ROWS;
