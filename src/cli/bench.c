@@ -11,6 +11,7 @@
 #include "cpu/startup.h"
 #include "device/ops.h"
 #include "train/bench_step.h"
+#include "train/backend.h"
 #include "train/hardware.h"
 #include "train/identity.h"
 
@@ -86,8 +87,8 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
 static void print_table(const tt_bench_step *r, const tt_config *config, int ranks) {
   const double giga = 1e-9;
   double ms = 1e3 * r->seconds / (double)r->steps;
-  printf("twotrack %s, %s, %d rank%s of one thread\n", tt_version(),
-         tt_ops_cpu(config->train.precision)->name, ranks, ranks > 1 ? "s" : "");
+  printf("twotrack %s, %s, %d rank%s of one thread\n", tt_version(), tt_backend_choose(config)->name, ranks,
+         ranks > 1 ? "s" : "");
   printf("model %s, %.1f million parameters%s\n",
          config->model.preset[0] ? config->model.preset : "of no preset", 1e-6 * (double)r->parameters,
          config->train.recompute == TT_RECOMPUTE_PAIR ? "; the pair track is computed again in the backward"
@@ -168,7 +169,7 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
   json_t *all = json_pack(
       "{s:s, s:s, s:o, s:i, s:I, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:o, s:i, "
       "s:o, s:s, s:I, s:s, s:o, s:o, s:f, s:f}",
-      "code_version", tt_version(), "backend", tt_ops_cpu(config->train.precision)->name, "hardware",
+      "code_version", tt_version(), "backend", tt_backend_choose(config)->name, "hardware",
       tt_hardware_json(), "ranks", ranks, "steps", (json_int_t)r->steps, "batch_size",
       config->train.batch_size, "precision", tt_precision_name(config->train.precision), "ms_per_update",
       1e3 * r->seconds / (double)r->steps, "conformations_per_s", (double)r->molecules / r->seconds,

@@ -340,3 +340,13 @@ tt_status tt_comm_barrier(const tt_comm *comm) {
   TT_MPI(comm, MPI_Barrier(comm->mpi));
   return TT_OK;
 }
+
+void tt_comm_node(const tt_comm *comm, int *place, int *ranks) {
+  MPI_Comm node;
+  *place = 0, *ranks = 1;
+  if (comm->size == 1) return;
+  TT_MPI(comm, MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
+  TT_MPI(comm, MPI_Comm_rank(node, place));
+  TT_MPI(comm, MPI_Comm_size(node, ranks));
+  TT_MPI(comm, MPI_Comm_free(&node));
+}

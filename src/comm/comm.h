@@ -21,6 +21,9 @@ typedef struct {
                         // that say so: all that are in this header take arrays of the host
 } tt_comm;
 
+// Collective: this rank's place among the ranks on its machine, and how many those are.
+void tt_comm_node(const tt_comm *comm, int *place, int *ranks);
+
 // Starts MPI (once a process) with the settings that HDF5 needs (ROMIO), and fills *comm with all ranks.
 // Works without mpirun: one rank. TT_ERR_MPI.
 //

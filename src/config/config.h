@@ -17,6 +17,8 @@ enum { TT_GAUSSIANS = 128, TT_TOKENS = 128, TT_MASK_TOKEN = 127 };
 typedef enum { TT_SCALING_MOLECULE, TT_SCALING_BATCH } tt_scaling_length;
 typedef enum { TT_NOISE_NORMAL, TT_NOISE_UNIFORM, TT_NOISE_TRUNCATED_NORMAL, TT_NOISE_NONE } tt_noise;
 typedef enum { TT_FP32, TT_BF16 } tt_precision;
+// What computes: an NVIDIA GPU where there is one, the processor, a GPU or nothing.
+typedef enum { TT_DEVICE_AUTO, TT_DEVICE_CPU, TT_DEVICE_CUDA } tt_device;
 // What the backward computes again instead of keeping it from the forward: nothing, or each layer's pair
 // track.
 typedef enum { TT_RECOMPUTE_NONE, TT_RECOMPUTE_PAIR } tt_recompute;
@@ -60,10 +62,12 @@ typedef struct {
 
 typedef struct {
   uint64_t seed;
-  tt_precision precision; // of the operands of dense products: "fp32" (default) | "bf16"; all else is fp32
-  int64_t steps;          // updates (818359: one pass over 838M conformations)
-  int batch_size;         // molecules an update, over all ranks (1024)
-  int micro_batches;      // leaves of the gradient tree, a power of two
+  tt_device device;       // "auto" (default) | "cpu" | "cuda"
+  tt_precision precision; // of the operands of dense products, and of activations on a GPU: "fp32" (default)
+                          // | "bf16"; all else is fp32
+  int64_t steps;     // updates (818359: one pass over 838M conformations)
+  int batch_size;    // molecules an update, over all ranks (1024)
+  int micro_batches; // leaves of the gradient tree, a power of two
   tt_recompute recompute;
   int64_t max_pairs; // pair rows (sum of (atoms+1)^2) a piece may have; bounds memory
   double token_loss_weight, position_loss_weight, distance_loss_weight; // 1, 1, 1
@@ -76,9 +80,9 @@ typedef struct {
   int64_t silent_check_every;  // steps between leaves that are run twice and compared (0: never)
   int spike_window;            // updates that a loss is compared with to find spikes (128)
   double spike_z; // standard deviations above their mean from which it is one (6; 0: none is looked for)
-  tt_non_finite non_finite;    // "stop" (default) | "skip" | "rollback"
-  int skip_limit;              // batches a run may leave out by itself (10)
-  char *skip_batches;          // numbers of batches left out, from 0: "12, 500-519" (""); owned
+  tt_non_finite non_finite; // "stop" (default) | "skip" | "rollback"
+  int skip_limit;           // batches a run may leave out by itself (10)
+  char *skip_batches;       // numbers of batches left out, from 0: "12, 500-519" (""); owned
 } tt_train_config;
 
 typedef struct {
@@ -98,7 +102,8 @@ typedef struct {
 
 // How the ranks are laid out. Not part of the experiment: may change at a resume.
 typedef struct {
-  int tensor; // ranks of a tensor group, which share a leaf; ranks = data x tensor
+  int tensor;     // ranks of a tensor group, which share a leaf; ranks = data x tensor
+  bool share_gpu; // there may be more ranks on a node than it has GPUs
 } tt_parallel_config;
 
 typedef struct {

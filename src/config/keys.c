@@ -8,6 +8,7 @@ static const char *const scaling_lengths[] = {"molecule", "batch", NULL};
 static const char *const noises[] = {"normal", "uniform", "truncated_normal", "none", NULL};
 static const char *const recomputes[] = {"none", "pair", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
 static const char *const writers[] = {"auto", "direct", "collective", NULL};
 static const char *const bad_chunks[] = {"stop", "skip", NULL};
 static const char *const non_finites[] = {"stop", "skip", "rollback", NULL};
@@ -54,7 +55,9 @@ const tt_config_key tt_config_keys[] = {
 
     {AT(train, seed), INT64(0, INFINITY),
      .help = "seed of the order, masks, noise, dropout and initial values"},
-    {AT(train, precision), CHOICE(precisions), .help = "of the operands of dense products; all else is fp32"},
+    {AT(train, device), CHOICE(devices), .help = "what computes: the processor or an NVIDIA GPU"},
+    {AT(train, precision), CHOICE(precisions),
+     .help = "of the operands of dense products, and of activations on a GPU"},
     {AT(train, steps), INT64(1, STEPS), .help = "updates"},
     {AT(train, batch_size), INT(1, 1 << 20), .help = "molecules an update, over all ranks"},
     {AT(train, micro_batches), INT(1, 1 << 16), .help = "leaves of the gradient tree"},
@@ -100,6 +103,7 @@ const tt_config_key tt_config_keys[] = {
     {AT(validation, seed), INT64(0, INFINITY), .help = "seed of the validation masks and noise"},
 
     {AT(parallel, tensor), INT(1, 1024), .help = "ranks that share a micro-batch"},
+    {AT(parallel, share_gpu), .type = TT_KEY_BOOL, .help = "more ranks on a node than GPUs are no error"},
 };
 
 const char *tt_precision_name(tt_precision precision) {

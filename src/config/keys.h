@@ -12,6 +12,7 @@ typedef enum {
   TT_KEY_INT,    // int
   TT_KEY_INT64,  // int64_t; uint64_t fields too, limited to what an int64_t holds
   TT_KEY_REAL,   // double
+  TT_KEY_BOOL,   // bool
 } tt_key_type;
 
 typedef struct {
@@ -24,7 +25,7 @@ typedef struct {
   const char *help;           // meaning and unit, a few words
 } tt_config_key;
 
-enum { TT_CONFIG_KEYS = 60 };
+enum { TT_CONFIG_KEYS = 62 };
 extern const tt_config_key tt_config_keys[TT_CONFIG_KEYS]; // group by group, in the order of printing
 
 // Places in the table; -1 if there is no such key or group. `group` or `name` may have any length and bytes.
@@ -39,8 +40,8 @@ const char *tt_config_nearest_word(const char *word, const char *const *words);
 
 // A value as it was written, before it is known to fit its key.
 typedef struct {
-  enum { TT_VALUE_INTEGER, TT_VALUE_REAL, TT_VALUE_TEXT, TT_VALUE_OTHER } kind;
-  int64_t integer;
+  enum { TT_VALUE_INTEGER, TT_VALUE_REAL, TT_VALUE_TEXT, TT_VALUE_BOOL, TT_VALUE_OTHER } kind;
+  int64_t integer; // TT_VALUE_BOOL: 0 or 1
   double real;
   const char *text; // TT_VALUE_OTHER: what it is, in words ("a list")
 } tt_config_value;

@@ -21,7 +21,7 @@ tt_config_value tt_config_value_of(const config_setting_t *setting) {
     v.kind = TT_VALUE_TEXT, v.text = config_setting_get_string(setting);
     break;
   case CONFIG_TYPE_BOOL:
-    v.text = config_setting_get_bool(setting) ? "true" : "false";
+    v.kind = TT_VALUE_BOOL, v.integer = config_setting_get_bool(setting) != 0;
     break;
   case CONFIG_TYPE_GROUP:
     v.text = "a group";
@@ -164,7 +164,8 @@ static tt_status apply_preset(tt_config *config, const tt_config_source *source)
                                    [TT_KEY_CHOICE] = sizeof(tt_noise),
                                    [TT_KEY_INT] = sizeof(int),
                                    [TT_KEY_INT64] = sizeof(int64_t),
-                                   [TT_KEY_REAL] = sizeof(double)};
+                                   [TT_KEY_REAL] = sizeof(double),
+                                   [TT_KEY_BOOL] = sizeof(bool)};
     if (source->of[i].line || source->of[i].override) continue;
     memcpy((char *)config + key->offset, (char *)&preset + key->offset, sizes[key->type]);
   }

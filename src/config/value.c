@@ -48,6 +48,9 @@ static void describe(char *shown, size_t size, tt_config_value value) {
   case TT_VALUE_TEXT:
     tt_config_quote(shown, size, value.text);
     break;
+  case TT_VALUE_BOOL:
+    snprintf(shown, size, "%s", value.integer ? "true" : "false");
+    break;
   case TT_VALUE_OTHER:
     snprintf(shown, size, "%s", value.text);
     break;
@@ -56,6 +59,8 @@ static void describe(char *shown, size_t size, tt_config_value value) {
 
 tt_config_value tt_config_parse(const tt_config_key *key, const char *text) {
   tt_config_value value = {.kind = TT_VALUE_TEXT, .text = text};
+  if (key->type == TT_KEY_BOOL && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
+    return (tt_config_value){.kind = TT_VALUE_BOOL, .integer = strcmp(text, "true") == 0};
   if (key->type != TT_KEY_INT && key->type != TT_KEY_INT64 && key->type != TT_KEY_REAL) return value;
   char *end;
   errno = 0;
@@ -155,6 +160,10 @@ tt_status tt_config_set(tt_config *config, const tt_config_key *key, tt_config_v
     if (!in_range(key, real)) return out_of_range(key, value, where);
     memcpy(field, &real, sizeof real);
     return TT_OK;
+  case TT_KEY_BOOL:
+    if (value.kind != TT_VALUE_BOOL) return wrong_type(key, value, where);
+    memcpy(field, &(bool){value.integer != 0}, sizeof(bool));
+    return TT_OK;
   }
   return TT_OK;
 }
@@ -204,6 +213,9 @@ char *tt_config_format(const tt_config *config, const tt_config_key *key) {
     memcpy(&real, field, sizeof real);
     format_real(number, sizeof number - 2, real);
     if (!strpbrk(number, ".e")) strcat(number, ".0");
+    break;
+  case TT_KEY_BOOL:
+    snprintf(number, sizeof number, "%s", *(const bool *)field ? "true" : "false");
     break;
   }
   return strdup(number);

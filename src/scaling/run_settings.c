@@ -36,6 +36,7 @@ static const char *const of_neither[] = {"model.preset",
                                          "data.bad_chunks",
                                          "data.max_atoms",
                                          "train.seed",
+                                         "train.device",
                                          "train.steps",
                                          "train.batch_size",
                                          "train.micro_batches",
@@ -60,6 +61,7 @@ static const char *const of_neither[] = {"model.preset",
                                          "optimizer.cooldown_steps",
                                          "validation.every",
                                          "parallel.tensor",
+                                         "parallel.share_gpu",
                                          NULL};
 
 static bool is_in(const char *const *list, const char *word) {

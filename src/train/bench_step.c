@@ -7,6 +7,7 @@
 
 #include "core/memory.h"
 #include "model/flops.h"
+#include "train/backend.h"
 #include "train/trainer.h"
 
 enum { SGEMM_SIZE = 1536 };
@@ -18,20 +19,22 @@ static tt_status sgemm_rate(const tt_trainer *t, double most, double *rate) {
   if (most <= 0) return TT_OK;
   size_t n = SGEMM_SIZE;
   float *x = NULL;
-  tt_status status = tt_alloc(&x, 3 * n * n, sizeof *x, "the SGEMM measurement");
+  tt_status status = tt_backend_alloc(t->ops, &x, 3 * n * n, sizeof *x, "the SGEMM measurement");
   TT_TRY(tt_comm_agree(t->comm, status));
   for (size_t i = 0; i < 2 * n * n; i++) x[i] = (float)(i % 7) - 3;
   float *w = x + n * n, *y = w + n * n;
   t->ops->library_product(SGEMM_SIZE, x, w, y); // warms up
+  t->ops->wait();
   status = tt_comm_barrier(t->comm);
   double begun = tt_now(), seconds = 0;
   int products = 0;
   while (status == TT_OK && seconds < most) {
     t->ops->library_product(SGEMM_SIZE, x, w, y);
+    t->ops->wait();
     products++;
     seconds = tt_now() - begun;
   }
-  free(x);
+  t->ops->release(x);
   *rate = products * 2.0 * (double)(n * n * n) / seconds;
   return status;
 }
@@ -69,6 +72,7 @@ static tt_status timed_updates(tt_trainer *t, tt_loader *loader, int64_t steps, 
   double faults = page_faults(), begun = tt_now();
   watch->since = begun;
   for (int64_t k = 0; k < steps; k++) TT_TRY(update(t, loader, r));
+  tt_trainer_settle(t);
   tt_part_begin(watch, TT_PART_OTHER);
   r->seconds = tt_now() - begun;
   r->page_faults = page_faults() - faults;

@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "core/version.h"
-#include "device/ops.h"
+#include "train/backend.h"
 
 // One line a thing: "version = ...". The kernels' name depends on the configuration, so it comes after it.
 static tt_status describe(const char *request, const tt_config *config, char **text) {
@@ -15,7 +15,7 @@ static tt_status describe(const char *request, const tt_config *config, char **t
   if (config) {
     tt_config shared = *config;
     shared.data.store = "";
-    ops = tt_ops_cpu(config->train.precision);
+    ops = tt_backend_choose(config);
     if (!ops) return TT_ERR_UNSUPPORTED;
     TT_TRY(tt_config_print(&shared, &keys));
   }
@@ -39,7 +39,7 @@ static tt_status differs(const char *own, const char *first) {
     return tt_fail(
         TT_ERR_CONFIG,
         "this rank computes with '%s', rank 0 with '%s', so the curve would depend on who computes what; set "
-        "TWOTRACK_CPU on all ranks to what every node has (v3 or base)",
+        "train.device to what every node has, and TWOTRACK_CPU on all ranks (v3 or base)",
         value + 3, first_value + 3);
   return tt_fail(
       TT_ERR_CONFIG,

@@ -14,6 +14,7 @@ tt_status tt_parameters_look(tt_parameter_statistics *s, const tt_trainer *t) {
   TT_TRY(tt_alloc(&s->before, (size_t)t->shards.own, sizeof *s->before, "a copy of the weights"));
   for (int i = 0; i < s->count; i++)
     snprintf(s->list[i].name, sizeof s->list[i].name, "%s", t->parameters->list[i].name);
+  tt_trainer_settle(t);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *shard = &t->shards.list[k];
     memcpy(s->before + shard->own, t->weights + shard->first, (size_t)shard->count * sizeof *s->before);
@@ -34,6 +35,7 @@ tt_status tt_parameters_compare(tt_parameter_statistics *s, const tt_trainer *t)
   tt_magnitude *sizes = NULL;
   size_t n = (size_t)s->count;
   TT_TRY(tt_comm_agree(t->comm, tt_alloc(&sizes, KINDS * n, sizeof *sizes, "statistics")));
+  tt_trainer_settle(t);
   // the sum over all leaves, of what this rank owns: nothing has cleared it since
   const float *gradient = tt_tree_root(&t->tree);
   for (tt_own_walk walk = {0}; tt_shards_next(&t->shards, t->parameters, &walk);) {

@@ -130,8 +130,7 @@ static tt_status settle(tt_run_state *r) {
   r->rate_since = tt_now(), r->rate_samples = r->trainer.state.samples, r->rate_waited = 0;
   tt_status status = TT_OK;
   if (tt_run_leader(r)) status = tt_runlog_rewind(r->log, step);
-  if (tt_run_leader(r) && status == TT_OK)
-    status = tt_spikes_refill(&r->spikes, r->request->folder, step);
+  if (tt_run_leader(r) && status == TT_OK) status = tt_spikes_refill(&r->spikes, r->request->folder, step);
   TT_TRY(tt_comm_agree(r->comm, status));
   tt_loader_free(r->loader);
   r->loader = NULL;
@@ -139,6 +138,7 @@ static tt_status settle(tt_run_state *r) {
       tt_loader_create(&r->loader, r->comm, r->store, r->config, tt_flops_cost, &r->trainer.state.skipped));
   TT_TRY(tell_loader(r, &ignored));
   if (r->config->train.replica_check_every == 0) return TT_OK;
+  tt_trainer_settle(&r->trainer);
   return tt_replicas_check(&r->trainer.mesh, r->trainer.parameters, r->trainer.weights, step);
 }
 

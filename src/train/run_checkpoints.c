@@ -53,6 +53,7 @@ tt_status tt_run_checkpoints_save(tt_run_checkpoints *c) {
   tt_position_phase("saving", t->state.step);
   TT_TRY(tt_run_checkpoints_progress(c, true));
   TT_TRY(tt_comm_agree(t->comm, tt_checkpoint_path(c->folder, t->state.step, path, sizeof path)));
+  tt_trainer_settle(t);
   TT_TRY(tt_saver_begin(c->saver, path, &t->state));
   return tt_run_checkpoints_progress(c, false);
 }

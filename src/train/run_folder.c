@@ -33,6 +33,7 @@ tt_status tt_run_folder_check_empty(const char *folder) {
 
 static bool may_differ(const char *line) {
   static const char *const free_keys[] = {"store",
+                                          "device",
                                           "read_ahead",
                                           "bad_chunks",
                                           "recompute",
@@ -49,7 +50,8 @@ static bool may_differ(const char *line) {
                                           "non_finite",
                                           "skip_batches",
                                           "skip_limit",
-                                          "tensor"};
+                                          "tensor",
+                                          "share_gpu"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
     size_t m = strlen(free_keys[f]);

@@ -50,6 +50,7 @@ static bool due(int64_t step, int64_t every, int64_t last) {
 static tt_status check_replicas(const tt_run_state *r) {
   const tt_trainer *t = &r->trainer;
   tt_position_phase("comparing the replicas", t->state.step);
+  tt_trainer_settle(t);
   return tt_replicas_check(&t->mesh, t->parameters, t->weights, t->state.step);
 }
 

@@ -15,24 +15,15 @@ static void enter(tt_trainer *t, tt_part part) {
   tt_part_begin(tt_model_stopwatch(t->model), part);
 }
 
-// Splits the losses of a piece into its molecules' own.
-static void keep_losses(tt_work *w, const tt_batch *piece) {
-  tt_molecule_losses *first = w->own + w->owned;
-  for (int m = 0; m < piece->molecules; m++)
-    first[m] = (tt_molecule_losses){
-        .position = w->position[m], .distance = w->distance[m], .batch_index = piece->batch_index[m]};
-  for (int64_t k = 0; k < piece->masked; k++) {
-    tt_molecule_losses *l = &first[piece->token_molecule[piece->masked_row[k]]];
-    l->token += w->token[k];
-    l->token_squares += w->token[k] * w->token[k];
-    l->masked++;
-  }
-  w->owned += piece->molecules;
+// The losses of the pieces so far: waits for them.
+static void read_losses(tt_trainer *t) {
+  t->ops->wait();
+  tt_work_read_losses(&t->work);
 }
 
 // What the ranks of a group make of a batch is the same; memory is each one's own.
 static tt_status begin_work(tt_trainer *t, const tt_global_batch *b) {
-  tt_status status = tt_work_begin(&t->work, &t->mesh, b);
+  tt_status status = tt_work_begin(&t->work, t->ops, &t->mesh, b);
   if (status == TT_ERR_MEMORY && t->mesh.tensor.size > 1)
     tt_comm_abort(t->comm); // the others of the group are on their way into the first piece
   return status;
@@ -65,7 +56,7 @@ static tt_status run_leaf(tt_trainer *t, const tt_global_batch *b, int which, tt
     TT_TRY(pack_piece(t, b, k));
     w->last_piece = k + 1 == w->leaf.pieces;
     TT_TRY(run(t, w, context));
-    keep_losses(w, &t->batch);
+    tt_work_note(w, &t->batch);
   }
   return TT_OK;
 }
@@ -92,6 +83,11 @@ static tt_losses batch_means(const tt_global_batch *b, const tt_work *w, const t
 
 // ---- training ----
 
+// Other ranks are to read what has been queued here: waits for it, unless they go by a way that waits itself.
+static void settle_for(const tt_trainer *t, const tt_comm *ranks) {
+  if (ranks->size > 1 && !ranks->link) t->ops->wait();
+}
+
 // The buckets that are complete when the backward of the last piece has done `layer`, as far as they have not
 // gone yet: the sum over the own leaves is finished for them, and they are on their way to their owners. The
 // order is the same on all ranks, whenever each gets there.
@@ -103,6 +99,7 @@ static void send_gradients(tt_trainer *t, int layer) {
       enter(t, TT_PART_GRADIENTS);
       tt_tree_close(&t->tree, b->first, b->count);
       enter(t, TT_PART_COMMUNICATION);
+      settle_for(t, t->shards.list[k].ranks);
       tt_comm_count_as(t->comm, TT_TRAFFIC_GRADIENTS);
       tt_reduction_begin(t->reduction, t->shards.list[k].ranks, tt_tree_root(&t->tree),
                          t->shards.list[k].segment);
@@ -132,7 +129,7 @@ typedef struct {
 
 static tt_status train_piece(tt_trainer *t, tt_work *w, void *context) {
   const training *c = context;
-  tt_piece_losses losses = {w->token, w->position, w->distance};
+  tt_piece_losses losses = tt_work_losses(w);
   tt_piece piece = piece_in_hand(t);
   tt_model_set_layer_done(t->model, c->last && w->last_piece ? layer_done : NULL, t);
   return tt_model_train(t->model, t->weights, &piece, tt_seed_for(t->config->train.seed, TT_SEED_DROPOUT),
@@ -149,11 +146,13 @@ static tt_status run_twice(tt_trainer *t, const tt_global_batch *b, int leaf, tt
   const tt_batch *all = w->leaf.ranks == 1 ? &t->batch : &t->batch_all;
   tt_silent_begin(&t->silent, false, t->model, &t->batch, all, w);
   TT_TRY(run_leaf(t, b, leaf, w, train_piece, c));
+  read_losses(t);
   TT_TRY(tt_silent_keep(&t->silent, c->gradient));
   t->ops->zero(c->gradient, t->parameters->total);
-  w->owned = 0;
+  tt_work_again(w);
   tt_silent_begin(&t->silent, true, t->model, &t->batch, all, w);
   TT_TRY(run_leaf(t, b, leaf, w, train_piece, c));
+  read_losses(t);
   return tt_silent_compare(&t->silent, c->gradient, t->state.step + 1, leaf);
 }
 
@@ -188,10 +187,10 @@ static void own_squares(const tt_trainer *t, double *to) {
   const float *gradient = tt_tree_root(&t->tree);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *s = &t->shards.list[k];
-    for (int64_t at = 0; at < s->count; at += TT_BLOCK)
-      *to++ =
-          t->ops->sum_squares(gradient + s->first + at, s->count - at < TT_BLOCK ? s->count - at : TT_BLOCK);
+    t->ops->block_squares(gradient + s->first, s->count, TT_BLOCK, to);
+    to += (s->count + TT_BLOCK - 1) / TT_BLOCK;
   }
+  t->ops->wait();
 }
 
 // Norm of the whole gradient: in double over fixed blocks, added bucket by bucket, in it tensor place by
@@ -261,11 +260,13 @@ static void apply(tt_trainer *t, tt_update *u) {
     enter(t, TT_PART_OPTIMIZER);
     step_bucket(t, s, clip, rate, u->learning_rate);
     enter(t, TT_PART_COMMUNICATION);
+    settle_for(t, s->ranks);
     tt_messages now = tt_link_gather_begin(s->ranks, t->weights + s->segment[0], s->counts);
     tt_comm_wait(&before);
     before = now;
   }
   tt_comm_wait(&before);
+  t->ops->weights_changed(t->weights, t->parameters->total);
 }
 
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *u) {
@@ -275,6 +276,7 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
   t->next_layer = t->config->model.layers - 1;
   tt_status status = begin_work(t, b);
   if (status == TT_OK) status = run_leaves(t, b, w);
+  read_losses(t);
   enter(t, TT_PART_IMBALANCE);
   status = tt_comm_agree(t->comm, status);
   finish_gradients(t);
@@ -305,15 +307,18 @@ tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *b, tt_update *
 static tt_status evaluate_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
   tt_piece piece = piece_in_hand(t);
-  return tt_model_evaluate(t->model, t->weights, &piece,
-                           &(tt_piece_losses){w->token, w->position, w->distance});
+  tt_piece_losses losses = tt_work_losses(w);
+  return tt_model_evaluate(t->model, t->weights, &piece, &losses);
 }
 
-// The losses of a model that moves nothing (token terms 0).
+// The losses of a model that moves nothing (token terms 0): on the processor, which has the batch at hand.
 static tt_status still_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
-  memset(w->token, 0, (size_t)t->batch.masked * sizeof *w->token);
-  t->ops->position_losses(&t->batch, w->still, 0, 0, w->position, w->distance, NULL);
+  tt_piece_losses losses = tt_work_losses(w);
+  t->ops->wait();
+  memset(losses.token, 0, (size_t)t->batch.masked * sizeof *losses.token);
+  const tt_ops *here = t->ops->device ? tt_ops_cpu(TT_FP32) : t->ops;
+  here->position_losses(&t->batch, w->still, 0, 0, losses.position, losses.distance, NULL);
   return TT_OK;
 }
 
@@ -327,6 +332,7 @@ static tt_status evaluate(tt_trainer *t, const tt_validation_set *set, piece_fun
     tt_status status = begin_work(t, b);
     for (int leaf = b->first_leaf; status == TT_OK && leaf < b->first_leaf + b->own_leaves; leaf++)
       status = run_leaf(t, b, leaf, w, run, NULL);
+    read_losses(t);
     TT_TRY(tt_comm_agree(t->comm, status));
     TT_TRY(gather_losses(t, b, w));
     for (int i = 0; i < b->count; i++) tt_loss_sums_add(&sums, &w->sorted[i], &t->config->train);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "train/backend.h"
 #include "train/checkpoint_load.h"
 #include "train/memory.h"
 
@@ -42,13 +43,12 @@ static tt_status allocate(tt_trainer *t) {
     for (int k = 0; k < t->shards.count; k++) t->blocks[r] += tt_trainer_blocks(t, k, r);
     all_blocks += t->blocks[r];
   }
-  TT_TRY(
-      tt_alloc(&t->squares, (size_t)(t->shards.own_blocks + all_blocks), sizeof *t->squares, "block norms"));
-  size_t own = (size_t)t->shards.own;
-  TT_TRY(tt_alloc(&t->weights, (size_t)total, sizeof(float), "weights"));
-  TT_TRY(tt_alloc(&t->moment1, own, sizeof(float), "first moments"));
-  TT_TRY(tt_alloc(&t->moment2, own, sizeof(float), "second moments"));
-  TT_TRY(tt_alloc(&t->decayed, own, 1, "decay flags"));
+  size_t own = (size_t)t->shards.own, squares = (size_t)(t->shards.own_blocks + all_blocks);
+  TT_TRY(tt_backend_alloc(t->ops, &t->squares, squares, sizeof *t->squares, "block norms"));
+  TT_TRY(tt_backend_alloc(t->ops, &t->weights, (size_t)total, sizeof(float), "weights"));
+  TT_TRY(tt_backend_alloc(t->ops, &t->moment1, own, sizeof(float), "first moments"));
+  TT_TRY(tt_backend_alloc(t->ops, &t->moment2, own, sizeof(float), "second moments"));
+  TT_TRY(tt_backend_alloc(t->ops, &t->decayed, own, 1, "decay flags"));
   TT_TRY(tt_reduction_create(&t->reduction, t->shards.count, &t->mesh.whole,
                              tt_shards_landing(t->parameters, t->mesh.data.size)));
   return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
@@ -68,8 +68,8 @@ static void mark_decayed(tt_trainer *t) {
 
 tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
   int tensor = config->parallel.tensor;
-  *t = (tt_trainer){.comm = comm, .config = config, .ops = tt_ops_cpu(config->train.precision)};
-  TT_TRY(tt_comm_agree(comm, t->ops != NULL ? TT_OK : TT_ERR_UNSUPPORTED));
+  *t = (tt_trainer){.comm = comm, .config = config};
+  TT_TRY(tt_backend_start(comm, config, &t->ops));
   tt_status status = tt_mesh_make(&t->mesh, comm, tensor > 1 ? tensor : 1);
   if (status == TT_OK) status = check_ranks(t);
   if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);
@@ -77,6 +77,16 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);
   t->parameters = tt_model_parameters(t->model);
   return TT_OK;
+}
+
+// Initial weights, and moments of zero.
+static void begin_values(tt_trainer *t) {
+  tt_trainer_settle(t);
+  tt_parameters_init(t->parameters, t->config->train.seed, t->weights);
+  t->ops->weights_changed(t->weights, t->parameters->total);
+  t->ops->zero(t->moment1, t->shards.own);
+  t->ops->zero(t->moment2, t->shards.own);
+  tt_gaussian_means(t->state.means);
 }
 
 double tt_trainer_bytes(const tt_trainer *t) {
@@ -90,18 +100,14 @@ tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *c
   if (!t->model) TT_TRY(tt_trainer_plan(t, comm, config));
   TT_TRY(tt_comm_agree(comm, allocate(t)));
   mark_decayed(t);
-  tt_parameters_init(t->parameters, config->train.seed, t->weights);
-  tt_gaussian_means(t->state.means);
+  begin_values(t);
   return TT_OK;
 }
 
 void tt_trainer_restart(tt_trainer *t) {
-  size_t bytes = (size_t)t->shards.own * sizeof(float);
-  memset(t->moment1, 0, bytes), memset(t->moment2, 0, bytes);
-  tt_parameters_init(t->parameters, t->config->train.seed, t->weights);
   tt_progress_state_free(&t->state);
   t->state = (tt_progress_state){0};
-  tt_gaussian_means(t->state.means);
+  begin_values(t);
   tt_model_set_means(t->model, t->state.means);
 }
 
@@ -115,8 +121,10 @@ void tt_trainer_free(tt_trainer *t) {
   tt_silent_free(&t->silent);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
-  void *all[] = {t->weights, t->blocks, t->next_block, t->squares, t->moment1, t->moment2, t->decayed};
-  for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
+  void *shared[] = {t->weights, t->squares, t->moment1, t->moment2, t->decayed};
+  for (size_t k = 0; k < sizeof shared / sizeof *shared; k++)
+    if (shared[k]) t->ops->release(shared[k]);
+  free(t->blocks), free(t->next_block);
   tt_progress_state_free(&t->state);
   *t = (tt_trainer){0};
 }
@@ -132,7 +140,9 @@ tt_checkpoint_share tt_trainer_share(const tt_trainer *t) {
 tt_status tt_trainer_load(tt_trainer *t, const char *path) {
   tt_checkpoint_share share = tt_trainer_share(t);
   tt_progress_state state;
+  tt_trainer_settle(t);
   TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
+  t->ops->weights_changed(t->weights, t->parameters->total);
   tt_progress_state_free(&t->state);
   t->state = state;
   tt_model_set_means(t->model, t->state.means);
@@ -143,7 +153,9 @@ tt_status tt_trainer_load_weights(tt_trainer *t, const char *path) {
   tt_checkpoint_share share = tt_trainer_share(t);
   share.moment1 = share.moment2 = NULL;
   tt_progress_state state;
+  tt_trainer_settle(t);
   TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
+  t->ops->weights_changed(t->weights, t->parameters->total);
   tt_progress_state_free(&state);
   // the weights have been trained with these
   memcpy(t->state.means, state.means, sizeof state.means);

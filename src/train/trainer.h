@@ -23,6 +23,7 @@ typedef struct {
   const tt_ops *ops;
   tt_model *model;
   const tt_parameters *parameters;
+  // weights, squares, moments, decayed and gradients: the backend's (shared) memory
   float *weights;            // all that this rank's tensor place holds
   tt_shards shards;          // which of it this rank owns
   int64_t *blocks;           // (ranks) TT_BLOCKs that each rank of mesh.whole owns
@@ -63,6 +64,12 @@ void tt_trainer_free(tt_trainer *t);
 // a loss or the gradient norm is not finite, or the norm too large for the moments to stay finite; *update
 // tells them.
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
+
+// An update leaves work on a device, which goes on while the caller does. Before the host reads or changes
+// weights, moments or gradients: waits for it.
+static inline void tt_trainer_settle(const tt_trainer *t) {
+  t->ops->wait();
+}
 
 // Collective: losses over the validation set, without dropout. TT_STOPPED, and nothing in *losses.
 tt_status tt_trainer_evaluate(tt_trainer *t, const tt_validation_set *set, tt_losses *losses);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/memory.h"
+#include "train/backend.h"
 
 int tt_tree_levels(int leaves) {
   int levels = 1;
@@ -12,13 +12,15 @@ int tt_tree_levels(int leaves) {
 
 tt_status tt_tree_init(tt_tree *tree, const tt_ops *ops, int64_t count, int leaves) {
   *tree = (tt_tree){.ops = ops, .count = count, .levels = tt_tree_levels(leaves)};
-  for (int k = 0; k < tree->levels; k++)
-    TT_TRY(tt_alloc(&tree->array[k], (size_t)count, sizeof(float), "gradients"));
+  for (int k = 0; k < tree->levels; k++) {
+    TT_TRY(tt_backend_alloc(ops, &tree->array[k], (size_t)count, sizeof(float), "gradients"));
+    ops->zero(tree->array[k], count);
+  }
   return TT_OK;
 }
 
 void tt_tree_free(tt_tree *tree) {
-  for (int k = 0; k < tree->levels; k++) free(tree->array[k]);
+  for (int k = 0; k < tree->levels; k++) tree->ops->release(tree->array[k]);
   *tree = (tt_tree){0};
 }
 
@@ -34,11 +36,11 @@ float *tt_tree_leaf(tt_tree *tree) {
   return array;
 }
 
-// left += right, and right = 0 for the next leaf while it is in cache.
+// left += right, and right = 0 for the next leaf: on a processor while it is in cache.
 static void add_and_clear(const tt_ops *ops, float *right, int64_t count, float *left) {
-  enum { BLOCK = 4096 };
-  for (int64_t at = 0; at < count; at += BLOCK) {
-    int64_t n = count - at < BLOCK ? count - at : BLOCK;
+  const int64_t block = ops->device ? count : 4096;
+  for (int64_t at = 0; at < count; at += block) {
+    int64_t n = count - at < block ? count - at : block;
     ops->add(right + at, n, left + at);
     ops->zero(right + at, n);
   }

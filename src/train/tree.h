@@ -33,6 +33,6 @@ void tt_tree_push(tt_tree *tree);   // that leaf is complete
 // What tt_tree_push would do after the last leaf, for elements first .. first + count - 1 alone, whose
 // gradient is complete before that of others. The last leaf is not pushed, but every element is closed once.
 void tt_tree_close(tt_tree *tree, int64_t first, int64_t count);
-float *tt_tree_root(const tt_tree *tree); // after the last leaf: the sum
+float *tt_tree_root(const tt_tree *tree); // after the last leaf: the sum; on a device after ops->wait()
 
 #endif
