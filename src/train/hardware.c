@@ -9,6 +9,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "device/cuda.h"
+
 static void cpu_model(char *model, size_t size) {
   struct utsname u;
   snprintf(model, size, "%s", uname(&u) == 0 ? u.machine : "unknown");
@@ -29,6 +31,11 @@ static int usable_cores(void) {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+// "13.0" of 1300 with `one` 100.
+static json_t *decimal(int value, int one) {
+  return json_sprintf("%d.%d", value / one, value % one);
+}
+
 json_t *tt_hardware_json(void) {
   char cpu[256], mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "", hdf5[32], system[512] = "unknown";
   cpu_model(cpu, sizeof cpu);
@@ -41,8 +48,16 @@ json_t *tt_hardware_json(void) {
   struct utsname u;
   if (uname(&u) == 0) snprintf(system, sizeof system, "%s %s %s", u.sysname, u.release, u.machine);
   long long memory = (long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-  return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "cpu", cpu, "cores", usable_cores(),
-                   "memory_bytes", (json_int_t)memory, "system", system, "mpi", mpi, "hdf5", hdf5, "openblas",
-                   openblas_get_config(), "openblas_kernels", openblas_get_corename(), "compiler",
-                   __VERSION__);
+  json_t *json =
+      json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "cpu", cpu, "cores", usable_cores(),
+                "memory_bytes", (json_int_t)memory, "system", system, "mpi", mpi, "hdf5", hdf5, "openblas",
+                openblas_get_config(), "openblas_kernels", openblas_get_corename(), "compiler", __VERSION__);
+  tt_cuda_device device;
+  if (json && tt_cuda_describe(&device))
+    json_object_update_new(
+        json, json_pack("{s:s, s:i, s:o, s:I, s:o, s:o}", "gpu", device.name, "gpu_multiprocessors",
+                        device.multiprocessors, "gpu_capability", decimal(device.capability, 10),
+                        "gpu_memory_bytes", (json_int_t)device.memory, "cuda_driver",
+                        decimal(device.driver / 10, 100), "cuda_runtime", decimal(device.runtime / 10, 100)));
+  return json;
 }

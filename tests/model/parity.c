@@ -1,4 +1,5 @@
-// Compares our model with upstream's, from files of reference vectors: parity [--precision bf16] FILE.h5...
+// Compares our model with upstream's, from files of reference vectors:
+// parity [--device cpu|cuda] [--precision bf16] FILE.h5...
 // Under mpirun the ranks are one tensor group: they share the model and the molecules.
 //
 // Whatever a file holds of activations, gradients of activations, losses, parameter gradients and Adam
@@ -9,8 +10,8 @@
 //
 // With operands in bf16 (each rounded by up to 2^-8), tolerances are what bf16_tolerance says, about twice
 // the largest error seen in tiny.h5 and small.h5; updates are not compared, for Adam takes a gradient's sign
-// where it is small, and neither is tiny_init.h5, where some coordinates are so near to their targets that
-// rounding turns the sign that is their gradient.
+// where it is small, and neither is tiny_init.h5 (on a device, whose activations are bf16 too, tiny.h5),
+// where some coordinates are so near to their targets that rounding turns the sign that is their gradient.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static struct {
   hid_t file;
   padded_batch batch;
   tt_precision precision;
+  const tt_ops *ops;
   tt_comm ranks;
 } table;
 
@@ -281,7 +283,7 @@ static void check_file(const char *path) {
   table.file = h5_open(path);
   padded_read(table.file, "inputs/", &table.ranks, &table.batch);
   runner r;
-  runner_start(&r, table.file, table.precision, &table.ranks);
+  runner_start(&r, table.file, table.ops, &table.ranks);
   tt_model_set_probe(r.model, probe, NULL);
   runner_pass(&r, &table.batch);
   tt_model_set_probe(r.model, NULL, NULL);
@@ -311,12 +313,19 @@ static void check_file(const char *path) {
 
 int main(int argc, char **argv) {
   int first = 1, missed = 0, compared = 0;
-  if (argc > 2 && strcmp(argv[1], "--precision") == 0) {
-    if (strcmp(argv[2], "bf16") != 0) return fprintf(stderr, "parity: --precision takes bf16\n"), 2;
-    table.precision = TT_BF16;
-    first = 3;
+  const char *device = "cpu";
+  for (; first + 1 < argc && argv[first][0] == '-'; first += 2) {
+    const char *value = argv[first + 1];
+    if (strcmp(argv[first], "--device") == 0)
+      device = value;
+    else if (strcmp(argv[first], "--precision") == 0 && strcmp(value, "bf16") == 0)
+      table.precision = TT_BF16;
+    else
+      break;
   }
-  if (argc <= first) return fprintf(stderr, "usage: parity [--precision bf16] FILE.h5...\n"), 2;
+  if (argc <= first || argv[first][0] == '-')
+    return fprintf(stderr, "usage: parity [--device cpu|cuda] [--precision bf16] FILE.h5...\n"), 2;
+  table.ops = runner_backend(device, table.precision);
   if (tt_comm_start(&table.ranks) != TT_OK) return fprintf(stderr, "%s\n", tt_error_message()), 2;
   for (int k = first; k < argc; k++) {
     check_file(argv[k]);

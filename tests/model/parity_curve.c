@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
   int updates = argc > 4 ? atoi(argv[4]) : 25;
   hid_t init = h5_open(argv[1]), batches = h5_open(argv[2]);
   runner r;
-  runner_start(&r, init, TT_FP32, &ranks);
+  runner_start(&r, init, runner_backend("cpu", TT_FP32), &ranks);
   double worst = 0;
   int missed = 0;
   for (int u = 0; u < updates; u++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/cuda.h"
 #include "whole.h"
 
 static void *room(size_t count, size_t size) {
@@ -30,25 +31,45 @@ static void read_weights(runner *r, hid_t file) {
   }
 }
 
-void runner_start(runner *r, hid_t file, tt_precision precision, const tt_comm *group) {
-  *r = (runner){.ops = tt_ops_cpu(precision), .group = group};
+const tt_ops *runner_backend(const char *device, tt_precision precision) {
+  const tt_ops *ops = NULL;
+  if (strcmp(device, "cpu") == 0)
+    ops = tt_ops_cpu(precision);
+  else if (tt_cuda_start(0, 1, false) == TT_OK)
+    ops = tt_ops_cuda(precision);
+  if (ops) return ops;
+  fprintf(stderr, "%s\n", tt_error_message());
+  exit(2);
+}
+
+// Memory of the backend, which the host uses in turns with it.
+static void *shared(const runner *r, size_t count, size_t size) {
+  size_t bytes = (count ? count : 1) * size;
+  void *p = r->ops->allocate(bytes, true);
+  if (!p) exit(2);
+  return memset(p, 0, bytes);
+}
+
+void runner_start(runner *r, hid_t file, const tt_ops *ops, const tt_comm *group) {
+  *r = (runner){.ops = ops, .group = group};
   tt_model_config config = padded_config(file);
-  if (!r->ops || tt_model_create(&r->model, &config, r->ops, group) != TT_OK ||
+  if (tt_model_create(&r->model, &config, r->ops, group) != TT_OK ||
       tt_parameters_build(&r->parameters, &config, 1, 0) != TT_OK) {
     fprintf(stderr, "%s\n", tt_error_message());
     exit(2);
   }
   r->own = tt_model_parameters(r->model);
   size_t held = (size_t)r->own->total, all = (size_t)r->parameters.total;
-  r->held = room(held, sizeof(float));
-  r->partial = room(held, sizeof(float));
-  r->m = room(held, sizeof(float));
-  r->v = room(held, sizeof(float));
-  r->decayed = room(held, 1);
+  r->held = shared(r, held, sizeof(float));
+  r->partial = shared(r, held, sizeof(float));
+  r->m = shared(r, held, sizeof(float));
+  r->v = shared(r, held, sizeof(float));
+  r->decayed = shared(r, held, 1);
   r->weights = room(all, sizeof(float));
   r->gradient = room(all, sizeof(float));
   read_weights(r, file);
   whole_share(r->own, &r->parameters, r->weights, r->held);
+  r->ops->weights_changed(r->held, r->own->total);
   h5_array means = h5_read_float(file, "weights/se3_invariant_kernel.gaussian.mean");
   tt_model_set_means(r->model, means.f);
   free(means.data);
@@ -57,8 +78,9 @@ void runner_start(runner *r, hid_t file, tt_precision precision, const tt_comm *
 void runner_free(runner *r) {
   tt_model_free(r->model);
   tt_parameters_free(&r->parameters);
-  void *all[] = {r->held, r->partial, r->m, r->v, r->decayed, r->weights, r->gradient};
-  for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
+  void *all[] = {r->held, r->partial, r->m, r->v, r->decayed};
+  for (size_t k = 0; k < sizeof all / sizeof *all; k++) r->ops->release(all[k]);
+  free(r->weights), free(r->gradient);
 }
 
 // The ranks' molecules together.
@@ -72,9 +94,9 @@ static void add_losses(runner *r) {
 void runner_pass(runner *r, const padded_batch *b) {
   tt_piece piece = padded_piece(b);
   const tt_batch *own = piece.own;
-  double *token = room((size_t)own->masked, sizeof *token);
-  double *position = room((size_t)own->molecules, sizeof *position);
-  double *distance = room((size_t)own->molecules, sizeof *distance);
+  double *token = shared(r, (size_t)own->masked, sizeof *token);
+  double *position = shared(r, (size_t)own->molecules, sizeof *position);
+  double *distance = shared(r, (size_t)own->molecules, sizeof *distance);
   tt_loss_scale scale = {b->batch.masked ? 1.0 / (double)b->batch.masked : 0, 1.0 / b->molecules,
                          1.0 / b->molecules};
   memset(r->partial, 0, (size_t)r->own->total * sizeof(float));
@@ -83,6 +105,7 @@ void runner_pass(runner *r, const padded_batch *b) {
     fprintf(stderr, "%s\n", tt_error_message());
     exit(2);
   }
+  r->ops->wait();
   whole_join(r->group, r->own, &r->parameters, true, r->partial, r->gradient);
   r->token = r->position = r->distance = 0;
   for (int64_t k = 0; k < own->masked; k++) r->token += token[k] * scale.token;
@@ -92,13 +115,11 @@ void runner_pass(runner *r, const padded_batch *b) {
   }
   add_losses(r);
   r->loss = r->token + r->position + r->distance;
-  free(token);
-  free(position);
-  free(distance);
+  r->ops->release(token), r->ops->release(position), r->ops->release(distance);
 }
 
 double runner_gradient_norm(const runner *r) {
-  return sqrt(r->ops->sum_squares(r->gradient, r->parameters.total));
+  return sqrt(tt_ops_cpu(TT_FP32)->sum_squares(r->gradient, r->parameters.total));
 }
 
 void runner_update(runner *r, double lr) {
@@ -107,5 +128,7 @@ void runner_update(runner *r, double lr) {
   whole_share(r->own, &r->parameters, r->gradient, r->partial);
   r->ops->adam(r->own->total, r->held, r->partial, r->m, r->v, r->decayed, (float)(clip < 1 ? clip : 1),
                (float)rate, (float)(lr * 1e-4), 0.9f, 0.99f, 1e-6f);
+  r->ops->weights_changed(r->held, r->own->total);
+  r->ops->wait();
   whole_join(r->group, r->own, &r->parameters, false, r->held, r->weights);
 }

@@ -19,8 +19,10 @@ typedef struct {
   double loss, token, position, distance; // of the last pass, means over the batch
 } runner;
 
+// The backend of `device`, "cpu" or "cuda", made ready. Ends the program where there is none.
+const tt_ops *runner_backend(const char *device, tt_precision precision);
 // Loads "weights/<name>" (and the Gaussian centres). Ends the program on any error.
-void runner_start(runner *r, hid_t file, tt_precision precision, const tt_comm *group);
+void runner_start(runner *r, hid_t file, const tt_ops *ops, const tt_comm *group);
 void runner_free(runner *r);
 // Forward, losses, gradient (from zero), all loss weights 1, no dropout. Collective, as is runner_update.
 void runner_pass(runner *r, const padded_batch *b);

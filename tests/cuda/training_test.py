@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Training with the CUDA backend's kernels, run by the emulator, beside training on the processor.
+training_test.py TWOTRACK EMULATED MAKE_STORE [MPIRUN]
+
+The emulator queues what is launched until somebody waits, shuffles blocks and threads, and fills new memory with values that are not
+numbers: a missing wait or a race shows in the bits.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TWOTRACK, EMULATED, MAKE_STORE, MPIRUN = (sys.argv + [""])[1:5]
+CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train", "small.cfg")
+# leaves in pieces, a tree of them, dropout on; molecules of 9 atoms at most, or it takes minutes
+SMALL = ["data.lanes=1", "train.batch_size=4", "train.micro_batches=2", "train.max_pairs=100", "train.checkpoint_every=8",
+         "validation.molecules=4", "validation.every=100", "optimizer.weight_decay=0.1"]
+FIELDS = ("loss", "loss_token", "loss_position", "loss_distance", "grad_norm")
+
+
+def train(work, name, program, *settings, ranks=1, options=(), env=(), fails=False):
+    launcher = [MPIRUN, "-q", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
+    arguments = [a for s in SMALL + list(settings) for a in ("--set", s)]
+    done = subprocess.run([*launcher, program, "train", CONFIG, "--store", f"{work}/store", "--out", f"{work}/{name}", *arguments,
+                           *options], capture_output=True, text=True, timeout=200, env={**os.environ, **dict(env)})
+    assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-2000:]}"
+    return done.stderr if fails else log(work, name)
+
+
+def log(work, name):
+    with open(f"{work}/{name}/run.jsonl") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def steps(records):
+    return [[r[k] for k in FIELDS] for r in records if r["type"] == "step"]
+
+
+def worst(a, b):
+    assert len(a) == len(b) > 0
+    return max(abs(x - y) / abs(y) for r, s in zip(a, b) for x, y in zip(r, s))
+
+
+def digest(work, name):
+    newest = sorted(os.listdir(f"{work}/{name}/checkpoints"))[-1]
+    return subprocess.run([TWOTRACK, "checkpoint", "digest", f"{work}/{name}/checkpoints/{newest}"], check=True, capture_output=True,
+                          text=True).stdout.split()[0]
+
+
+def cut(work, name, to, step):
+    """A copy of a run as if it had been killed after it saved at `step`."""
+    shutil.copytree(f"{work}/{name}", f"{work}/{to}")
+    for f in os.listdir(f"{work}/{to}/checkpoints"):
+        if int(re.search(r"\d+", f)[0]) > step:
+            os.unlink(f"{work}/{to}/checkpoints/{f}")
+
+
+def check(work):
+    subprocess.run([MAKE_STORE, f"{work}/store", "900", "40", "9"], check=True)
+    cpu = steps(train(work, "cpu", TWOTRACK, "train.device=cpu", "train.steps=20"))
+    records = train(work, "cuda", EMULATED, "train.device=cuda", "train.steps=20")
+    error = worst(steps(records), cpu)
+    print(f"fp32: 20 updates, worst relative difference from the processor {error:.1e}")
+    assert error <= 1e-5
+    run = records[0]
+    assert run["backend"].startswith("cuda") and run["hardware"]["gpu"], run
+
+    # the same bits in another order of blocks and threads, gone on with after a stop, with leaves run twice and compared
+    cut(work, "cuda", "order", 16)
+    go_on = ["train.device=cuda", "train.steps=20"]
+    again = train(work, "order", EMULATED, *go_on, "train.silent_check_every=2", options=["--resume"], env=dict(TT_EMULATE_SEED="7"))
+    assert steps(again) == steps(records) and digest(work, "order") == digest(work, "cuda")
+    # a run of the processor goes on on the device
+    cut(work, "cpu", "moved", 16)
+    assert worst(steps(train(work, "moved", EMULATED, *go_on, options=["--resume"])), cpu) <= 1e-5
+
+    # bf16: not the same numbers, and near them
+    first = ["train.steps=12"]
+    fp32 = steps(train(work, "first", TWOTRACK, "train.device=cpu", *first))
+    half = steps(train(work, "half", EMULATED, "train.device=cuda", "train.precision=bf16", *first))
+    error = worst([r[:4] for r in half], [r[:4] for r in fp32])
+    print(f"bf16: 12 updates, worst relative difference of a loss from the processor's fp32 {error:.1e}")
+    assert 1e-7 < error < 0.02
+    assert sum(r[0] for r in half[-4:]) < sum(r[0] for r in half[:4]), "it does not learn"
+
+    # no device
+    none = dict(TT_EMULATE_DEVICES="0")
+    why = train(work, "none", EMULATED, "train.device=cuda", "train.steps=3", env=none, fails=True)
+    assert "no CUDA device" in why and '"cpu"' in why, why
+    assert train(work, "auto", EMULATED, "train.steps=3", env=none)[0]["backend"].startswith("cpu")
+
+    if not MPIRUN:
+        return
+    cut(work, "cuda", "two", 16)
+    two = train(work, "two", EMULATED, *go_on, "parallel.share_gpu=true", ranks=2, options=["--resume"])
+    assert steps(two) == steps(records), "two data ranks compute something else than one"
+    assert digest(work, "two") == digest(work, "cuda")
+    why = train(work, "many", EMULATED, "train.device=cuda", "train.steps=3", ranks=2, fails=True)
+    assert "parallel.share_gpu" in why, why
+
+
+with tempfile.TemporaryDirectory() as folder:
+    check(folder)
