@@ -178,14 +178,14 @@ static void assumptions(const tt_plan *p) {
   const tt_machine *m = &p->machine;
   printf("\ntaken for granted\n");
   if (m->gpu)
-    printf(
-        "  a CUDA backend that does not exist yet: weights and kept activations in bf16 (LayerNorm's "
-        "statistics, sums "
-        "and gradients fp32),\n  fp32 masters and moments divided over the data ranks, weights and rows sent "
-        "in "
-        "bf16, gradients in fp32; scratch, libraries\n  and contexts %.1f GB; the next batch is made ready "
-        "behind this one\n",
-        1e-9 * m->fixed);
+    printf("  the CUDA backend in bf16, which has not run on a GPU yet: activations in bf16 (embedding, "
+           "LayerNorm's "
+           "statistics, sums and\n  gradients fp32), weights in fp32 on every rank, and rounded for "
+           "products, moments "
+           "divided over the data ranks; rows sent in\n  bf16, weights and gradients in fp32; scratch, "
+           "libraries and "
+           "contexts %.1f GB; the next batch is made ready behind this one\n",
+           1e-9 * m->fixed);
   else
     printf("  this program as it is: fp32 weights without masters; no time is saved by sending behind "
            "arithmetic\n");

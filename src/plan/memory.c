@@ -59,8 +59,8 @@ tt_status tt_plan_memory_make(tt_plan_memory *m, const tt_config *config, const 
   TT_TRY(room(config, machine, &largest, &m->activations_most, &m->scratch));
   TT_TRY(room(config, machine, &load->largest, &m->activations, &unused));
   if (machine->gpu) {
-    m->state.masters = m->state.moments / 2;
-    m->state.weights /= 2;
+    m->state.masters = m->state.weights; // every rank has them whole, in fp32,
+    m->state.weights /= 2;               // and rounded for products
   }
   m->batch = batch_bytes(config, molecules, load);
   m->fixed = machine->gpu ? (int64_t)machine->fixed : PROCESS + NEIGHBOUR * (load->ranks - 1);

@@ -99,9 +99,9 @@ static int64_t by_channels(const sender *s, int r) {
          (int64_t)sizeof(float);
 }
 
-// The planned CUDA backend computes with weights and rows in bf16, and sends them so.
+// The CUDA backend keeps rows in bf16, and sends them so; weights in fp32.
 static void round_rows(int64_t bytes[TT_TRAFFIC_KINDS]) {
-  bytes[TT_TRAFFIC_WEIGHTS] /= 2, bytes[TT_TRAFFIC_TOKENS] /= 2, bytes[TT_TRAFFIC_BIAS] /= 2;
+  bytes[TT_TRAFFIC_TOKENS] /= 2, bytes[TT_TRAFFIC_BIAS] /= 2;
 }
 
 static void add(tt_plan_traffic *t, int kind, int64_t sent, int64_t within) {

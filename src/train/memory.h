@@ -9,9 +9,9 @@
 #include "core/status.h"
 
 typedef struct {
-  int64_t weights;   // all that the rank's tensor place holds, as the model computes with them (fp32)
-  int64_t masters;   // of what it owns, where it computes with rounded weights: 0 as long as every backend
-                     // rounds operands on their way into a product and keeps the weights in fp32
+  int64_t weights; // all that the rank's tensor place holds, as the model computes with them (fp32)
+  int64_t masters; // of all that it holds, where `weights` are copies rounded for products (fp32): 0 on a
+                   // CPU, which rounds operands on their way into a product
   int64_t moments;   // both, of what it owns (fp32)
   int64_t gradients; // the arrays of the tree over its leaves, log2(leaves) + 1 of them (fp32)
   int64_t exchange;  // where other ranks' gradients arrive
