@@ -84,11 +84,13 @@ static void ffn(const tt_ffn *f, const tt_activation *x, const tt_activation *re
   pieces<T> p = cut<T>(&room, f->rows, dim, hidden, tt_gradients{}, nullptr, nullptr);
   tt_device_drop outer = tt_device_drop_of(&f->drop);
   tt_device_drop drop = tt_device_drop_of(f->drop.batch, f->drop.rows, &f->inner);
-  const T *w1 = tt_cuda_weight<T>(f->first.w, (int64_t)hidden * dim);
-  const T *w2 = tt_cuda_weight<T>(f->second.w, (int64_t)hidden * dim), *base = tt_cells<T>(residual);
+  const T *base = tt_cells<T>(residual);
   for (int64_t row = 0; row < f->rows; row += p.slab) {
     int64_t count = f->rows - row < p.slab ? f->rows - row : p.slab;
     T *before = tt_cells<T>(h) + row * hidden, *to = tt_cells<T>(out) + row * dim;
+    // for each slab: loose copies (product.h) do not last for many
+    const T *w1 = tt_cuda_weight<T>(f->first.w, (int64_t)hidden * dim);
+    const T *w2 = tt_cuda_weight<T>(f->second.w, (int64_t)hidden * dim);
     T *y = residual == out ? p.z : to; // where the second product goes
     tt_norm_rows(tt_cells<T>(x) + row * dim, count, dim, f->norm, {s.mean + row, s.rstd + row}, p.z);
     tt_map_forward(p.z, count, dim, hidden, w1, f->first.b, before);

@@ -33,14 +33,14 @@ static void norm_linear(const tt_activation *x, int64_t rows, int dim, tt_weight
                         const tt_map *maps, int count, float *scratch) {
   tt_room room = {scratch, 0};
   pieces<T> p = cut<T>(&room, rows, dim, nullptr, count, tt_gradients{});
-  const T *w[TT_MOST_MAPS];
-  for (int k = 0; k < count; k++) w[k] = tt_cuda_weight<T>(maps[k].at.w, (int64_t)maps[k].out * dim);
   for (int64_t row = 0; row < rows; row += p.slab) {
     int64_t height = rows - row < p.slab ? rows - row : p.slab;
     tt_norm_rows(tt_cells<T>(x) + row * dim, height, dim, norm, {s.mean + row, s.rstd + row}, p.z);
-    for (int k = 0; k < count; k++)
-      tt_map_forward(p.z, height, dim, maps[k].out, w[k], maps[k].at.b,
+    for (int k = 0; k < count; k++) { // weights for each slab: loose copies (product.h) do not last for many
+      const T *w = tt_cuda_weight<T>(maps[k].at.w, (int64_t)maps[k].out * dim);
+      tt_map_forward(p.z, height, dim, maps[k].out, w, maps[k].at.b,
                      tt_cells<T>(maps[k].y) + row * maps[k].out);
+    }
   }
 }
 
