@@ -54,6 +54,8 @@ static const tt_op_shape attention_shapes[] = {
     {.molecules = TT_OP_SEVEN, .heads = 4, .head_dim = 16},
     {.heads = 1, .head_dim = 300, .only_test = true}, // deeper than a panel of a small product
     {.molecules = TT_OP_REAL, .heads = 2, .head_dim = 16, .only_test = true},
+    {.molecules = TT_OP_SEVEN, .heads = 16, .head_dim = 24, .only_test = true},
+    {.molecules = TT_OP_LONG, .heads = 8, .head_dim = 16, .first = 1, .only_test = true},
     {.heads = 1, .head_dim = 2, .extreme = true, .only_test = true},
     {.molecules = TT_OP_NONE, .heads = 3, .head_dim = 2, .only_test = true},
 };
@@ -89,6 +91,8 @@ static const tt_op_shape values_shapes[] = {
     {.molecules = TT_OP_SEVEN, .heads = 4, .head_dim = 16, .dropout = 0.1},
     {.heads = 2, .head_dim = 5, .dropout = 0.25, .first_dropped = 3}, // two heads of a tensor group
     {.molecules = TT_OP_REAL, .heads = 2, .head_dim = 16, .dropout = 0.1, .only_test = true},
+    {.molecules = TT_OP_SEVEN, .heads = 16, .head_dim = 24, .dropout = 0.1, .only_test = true},
+    {.molecules = TT_OP_LONG, .heads = 2, .head_dim = 16, .dropout = 0.1, .only_test = true},
     {.molecules = TT_OP_NONE, .heads = 3, .head_dim = 2, .dropout = 0.25, .only_test = true},
 };
 static const tt_op_shape values_real[] = {
@@ -154,7 +158,7 @@ const tt_op_family tt_op_attention[] = {
      .scratch = TT_SCRATCH_ATTENTION,
      .forward_limit = 1e-6,
      .backward_limit = 1e-6,
-     .reason = "fp32 sums of up to 20 products",
+     .reason = "fp32 sums of up to 141 products",
      .half_limit = 0x1p-7,
      .half_reason = "results rounded to bf16, and probabilities after dropout",
      .step = 0x1p-6,

@@ -7,7 +7,7 @@
 #include "opbench/opcase.h"
 #include "opbench/opbench.h"
 
-enum { MOST_ATOMS = 40, DIFFERENT = 8, MOST_MOLECULES = 128 };
+enum { MOST_ATOMS = 140, DIFFERENT = 8, MOST_MOLECULES = 128 };
 
 static const struct {
   int molecules, atoms[DIFFERENT];
@@ -19,6 +19,7 @@ static const struct {
     [TT_OP_AT_TARGET] = {1, {2}},
     [TT_OP_REAL] = {8, {20, 9, 31, 17, 23, 40, 14, 26}},
     [TT_OP_MANY] = {MOST_MOLECULES, {20, 9, 31, 17, 23, 40, 14, 26}},
+    [TT_OP_LONG] = {2, {33, 140}},
     [TT_OP_NONE] = {0, {0}},
 };
 

@@ -19,6 +19,7 @@ typedef enum {
   TT_OP_AT_TARGET, // two atoms where they should be
   TT_OP_REAL,      // eight of mixed length, for timing
   TT_OP_MANY,      // each of them sixteen times: timing on a device, which eight would not fill
+  TT_OP_LONG,      // of 33 and 140 atoms: more than a tile of attention on a device has
   TT_OP_NONE,      // none at all: what a rank of a tensor group may have of a piece
   TT_OP_BATCHES
 } tt_op_molecules;
