@@ -36,6 +36,7 @@ template <class T>
 TT_DEVICE void stage_gradient(const gathering<T> &x, int molecule, int side, int at, int k, int count,
                               float f, T *to, tt_eight *bias) {
   int length = x.batch.length[molecule], channel = x.p + (int)threadIdx.x % 8 * 8;
+#pragma unroll 1
   for (int row = (int)threadIdx.x / 8; row < count; row += THREADS / 8) {
     tt_eight e = tt_no_eight();
     if (k + row < length && channel < x.dim) {
@@ -125,6 +126,7 @@ template <class T> TT_KERNEL(THREADS) gather(gathering<T> x) {
     tt_strip_store(sum, mine);
     __syncwarp();
     T *to = x.g + (here * TT_STRIP + 16 * warp) * width + channels;
+#pragma unroll 1
     for (int part = 0; part < 4; part++) {
       int row = 4 * part + lane / 8, c = lane % 8 * 8;
       if (c < count) tt_store8(to + (int64_t)row * width + c, tt_strip_eight(mine, row, lane % 8));
@@ -134,6 +136,7 @@ template <class T> TT_KERNEL(THREADS) gather(gathering<T> x) {
     for (int q = 0; q < 4; q++) sum[q].store(mine + 16 * q * COLUMN_PITCH, COLUMN_PITCH);
     __syncwarp();
     T *to = x.h + (here * x.hidden + channels) * TT_STRIP + 16 * warp;
+#pragma unroll 1
     for (int part = 0; part < 4; part++) {
       int row = 16 * part + lane / 2, c = lane % 2 * 8;
       if (channels + row < x.hidden)

@@ -14,7 +14,7 @@ template <class T> TT_KERNEL(256) multiply(tt_triangle_of<T> x, T *t) {
   tt_triangle_place k = tt_triangle_here(x);
   int most = tt_triangle_channels(k.length, 2, x.shared, sizeof(T));
   int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32, pitch = k.pitch;
-  int64_t size = (int64_t)k.side * pitch;
+  int size = k.side * pitch;
   TT_SHARED float sums[8][256];
   for (int first = 0; most > 0 && first < k.channels; first += most) {
     int count = most < k.channels - first ? most : k.channels - first;
@@ -24,7 +24,7 @@ template <class T> TT_KERNEL(256) multiply(tt_triangle_of<T> x, T *t) {
     __syncthreads();
     for (int tile = warp; tile < k.tiles * k.tiles; tile += 8) {
       int row = tile / k.tiles * 16, column = tile % k.tiles * 16;
-      tt_triangle_pairs out;
+      tt_triangle_pairs<T> out;
 #pragma unroll
       for (int c = 0; c < 8; c++) {
         if (c >= count) continue;
@@ -46,7 +46,7 @@ template <class T> TT_KERNEL(256) multiply(tt_triangle_of<T> x, T *t) {
       for (int s = 0; s < 8; s++) {
         int i = row + 2 * s + lane / 16, j = column + lane % 16;
         if (i < k.length && j < k.length)
-          tt_triangle_store(t + k.row(i, j) * x.hidden + k.first + first, count, x.wide, out.of[s]);
+          tt_triangle_store(t + k.row(i, j) * x.hidden + k.first + first, count, x.wide, out.eight(s));
       }
     }
     __syncthreads(); // the next channels' matrices take the place of these

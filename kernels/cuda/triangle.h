@@ -92,6 +92,7 @@ template <class T> TT_DEVICE void tt_triangle_store(T *at, int count, bool wide,
 template <class T, class F>
 TT_DEVICE void tt_triangle_fill(const tt_triangle_place &k, int count, T *matrices, F value) {
   int size = k.side * k.pitch;
+#pragma unroll 2
   for (int at = (int)threadIdx.x; at < k.side * k.side; at += (int)blockDim.x) {
     int i = at / k.side, j = at % k.side;
     tt_eight e = i < k.length && j < k.length ? value(k.row(i, j)) : tt_no_eight();
@@ -116,16 +117,34 @@ TT_DEVICE void tt_triangle_gate(const tt_triangle_of<T> &x, const tt_triangle_pl
 }
 
 // What a lane has of a tile of pairs: of pairs (2s + lane / 16, lane % 16), s = 0 .. 7, eight channels each
-struct tt_triangle_pairs {
+// (the numbers of bf16 two to a register: a multiprocessor must hold the registers of two blocks)
+template <class T> struct tt_triangle_pairs {
   tt_eight of[8];
+  TT_DEVICE_MEMBER void put(int s, int c, float value) { of[s].v[c] = value; }
+  TT_DEVICE_MEMBER tt_eight eight(int s) const { return of[s]; }
+};
+template <> struct tt_triangle_pairs<tt_bf16> {
+  uint32_t of[8][4];
+  TT_DEVICE_MEMBER void put(int s, int c, float value) {
+    uint32_t bits = tt_from_float<tt_bf16>(value).bits;
+    of[s][c / 2] = c % 2 == 0 ? bits : of[s][c / 2] | bits << 16;
+  }
+  TT_DEVICE_MEMBER tt_eight eight(int s) const {
+    tt_eight e;
+#pragma unroll
+    for (int c = 0; c < 8; c++)
+      e.v[c] = tt_to_float(tt_bf16{static_cast<uint16_t>(of[s][c / 2] >> 16 * (c % 2) & 0xffffu)});
+    return e;
+  }
 };
 // The lane's part of channel c's tile, by way of `room` (256 floats of the warp)
 template <class T>
-TT_DEVICE void tt_triangle_take(tt_tile_sum<T> &sum, float *room, int lane, int c, tt_triangle_pairs &out) {
+TT_DEVICE void tt_triangle_take(tt_tile_sum<T> &sum, float *room, int lane, int c,
+                                tt_triangle_pairs<T> &out) {
   sum.store(room, 16);
   __syncwarp();
 #pragma unroll
-  for (int s = 0; s < 8; s++) out.of[s].v[c] = room[32 * s + lane];
+  for (int s = 0; s < 8; s++) out.put(s, c, room[32 * s + lane]);
   __syncwarp(); // the next channel's tile takes its place
 }
 

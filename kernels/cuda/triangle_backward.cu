@@ -29,7 +29,7 @@ template <class T> TT_KERNEL(256) spread(tt_triangle_of<T> x, const T *dt, T *dp
   tt_triangle_place k = tt_triangle_here(x);
   int most = tt_triangle_channels(k.length, 3, x.shared, sizeof(T));
   int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32, pitch = k.pitch;
-  int64_t size = (int64_t)k.side * pitch;
+  int size = k.side * pitch;
   TT_SHARED float sums[8][256];
   for (int first = 0; most > 0 && first < k.channels; first += most) {
     int count = most < k.channels - first ? most : k.channels - first;
@@ -43,7 +43,7 @@ template <class T> TT_KERNEL(256) spread(tt_triangle_of<T> x, const T *dt, T *dp
     for (int at = warp; at < 2 * k.tiles * k.tiles; at += 8) { // da's tiles, then db's
       int side = at / (k.tiles * k.tiles), tile = at % (k.tiles * k.tiles);
       int row = tile / k.tiles * 16, column = tile % k.tiles * 16;
-      tt_triangle_pairs out;
+      tt_triangle_pairs<T> out;
 #pragma unroll
       for (int c = 0; c < 8; c++) {
         if (c >= count) continue;
@@ -73,7 +73,7 @@ template <class T> TT_KERNEL(256) spread(tt_triangle_of<T> x, const T *dt, T *dp
       for (int s = 0; s < 8; s++) {
         int i = row + 2 * s + lane / 16, j = column + lane % 16;
         if (i < k.length && j < k.length)
-          write_gradients(x, k.row(i, j), side * x.hidden + k.first + first, count, k.scale, out.of[s], dp,
+          write_gradients(x, k.row(i, j), side * x.hidden + k.first + first, count, k.scale, out.eight(s), dp,
                           dg);
       }
     }
