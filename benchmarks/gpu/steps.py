@@ -43,9 +43,8 @@ def parity(precision):
     def run(machine):
         if not os.path.exists(machine.parity):
             raise Skipped(f"there is no {machine.parity}")
-        names = ["tiny.h5"] if machine.emulated else ["tiny.h5", "tiny_init.h5", "small.h5"]
-        if precision == "bf16" and not machine.emulated:
-            names.remove("tiny_init.h5")
+        # in bf16 not tiny.h5: its gradients of distances have one whose sign turns when activations are rounded
+        names = ["small.h5"] if precision == "bf16" else ["tiny.h5"] if machine.emulated else ["tiny.h5", "tiny_init.h5", "small.h5"]
         files = [os.path.join(machine.root, "tests", "vectors", name) for name in names]
         more = ["--precision", "bf16"] if precision == "bf16" else []
         answer = machine.needed(machine.run(machine.parity, "--device", "cuda", *more, *files), "parity")
