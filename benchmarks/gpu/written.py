@@ -56,13 +56,12 @@ class Step:
 
     def norm_linear_backward(self, rows, dim, outs, biases=True):
         n, slabs = 2 * rows * dim, self.slabs(rows, dim)
-        wide = 2 if len(outs) > 1 else 1  # the sum of several maps' gradients is fp32
-        spill = n * self.live(rows, dim, 4 + wide + sum(outs) / dim)
+        spill = n * self.live(rows, dim, 3 + sum(outs) / dim)
         for k, o in enumerate(outs):
-            self.add(2 * rows * o, wide * n * (1 + (k > 0)), 2 * rows * dim * o, launches=slabs, spilled=wide * spill)
+            self.add(2 * rows * o, n * (1 + (k > 0)), 2 * rows * dim * o, launches=slabs, spilled=spill)
         if biases:
             self.add(0, 2 * rows * sum(outs), launches=slabs + 1)
-        self.add(3 * n, (wide + 1) * n, launches=slabs + 1, spilled=spill)
+        self.add(3 * n, 2 * n, launches=slabs + 1, spilled=spill)
         for o in outs:
             self.add(8 * dim * o, n + 2 * rows * o, 2 * rows * dim * o, launches=slabs)
 
@@ -118,7 +117,7 @@ class Step:
     def outer_forward(self):
         m, T, R = self.m, self.b.T, self.b.R
         p, t, w = 2 * R * m.P, 2 * T * m.C * m.P, 2 * m.C * m.C * m.P
-        slabs = math.ceil(T / 256)  # 16 MiB of T
+        slabs = math.ceil(T / 320)  # 20 MiB of T
         self.norm_linear(T, m.D, [2 * m.C])
         self.add(2 * w)
         self.add(0, t, 2 * T * m.C * m.C * m.P, launches=slabs)
@@ -127,11 +126,13 @@ class Step:
     def outer_backward(self):
         m, T, R = self.m, self.b.T, self.b.R
         p, t, w = 2 * R * m.P, 2 * T * m.C * m.P, 2 * m.C * m.C * m.P
-        rounds = m.P // 64 * math.ceil(T / 1024)  # 16 MiB of G and H
+        slabs = math.ceil(T / 3584)  # 28 MiB of G or H
+        rounds = m.P // 64 * slabs
         self.add(2 * w)
-        self.add(p, p + 2 * t, 4 * R * m.C * m.P * 32 / 24.2, SMALL, launches=rounds)
-        for wide in (0, 0, 4 * w):  # da, db, dW
-            self.add(wide * math.ceil(T / 1024), t, 2 * T * m.C * m.C * m.P, SMALL, launches=rounds)
+        for _ in range(2):  # G, H
+            self.add(p, t, 2 * R * m.C * m.P * 32 / 24.2, SMALL, launches=rounds)
+        for wide in (0, 4 * w * slabs, 0):  # da, dW, db
+            self.add(wide, t, 2 * T * m.C * m.C * m.P, SMALL, launches=rounds)
         self.add(4 * T * m.P, launches=2)
         self.norm_linear_backward(T, m.D, [2 * m.C])
 

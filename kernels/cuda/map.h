@@ -14,14 +14,14 @@ static void tt_map_forward(const T *x, int64_t rows, int in, int out, const T *w
   if (rows > 0) tt_cuda_product(&p);
 }
 
-// dx = dy W, or += if `accumulate`; dx in T or in fp32
-template <class T, class D>
-static void tt_map_input_gradient(const T *dy, int64_t rows, int in, int out, const T *w, D *dx,
+// dx = dy W, or += if `accumulate`
+template <class T>
+static void tt_map_input_gradient(const T *dy, int64_t rows, int in, int out, const T *w, T *dx,
                                   bool accumulate) {
   tt_product p = {};
   p.m = rows, p.n = in, p.k = out;
   p.a = dy, p.b = w, p.c = dx;
-  p.operands = tt_number_of<T>(), p.result = tt_number_of<D>();
+  p.operands = p.result = tt_number_of<T>();
   p.beta = accumulate ? 1.0f : 0.0f;
   if (rows > 0) tt_cuda_product(&p);
 }

@@ -181,5 +181,4 @@ template void tt_norm_rows(const tt_bf16 *, int64_t, int, tt_weights, tt_statist
                                       X *, X *, const tt_norm_sums &, bool);
 BACKWARD(float, float)
 BACKWARD(float, tt_bf16)
-BACKWARD(tt_bf16, float)
 BACKWARD(tt_bf16, tt_bf16)

@@ -1,16 +1,15 @@
 // One to three maps of LN(x). Passes over memory (slabs, slab.h: LN(x) and its gradient stay in the cache):
-// forward reads x, writes the maps' y; backward reads x, the maps' dy and dx, writes dx.
+// forward reads x, writes the maps' y; backward reads x, the maps' dy and dx, writes dx. In bf16 the gradient
+// of LN(x) is rounded after each map: sums of several in fp32 would be four more passes of its size.
 #include "column_sums.h"
 #include "map.h"
 #include "norm.h"
 #include "operations.h"
 
-// Scratch: slabs of LN(x) and, where several maps add to it, of its gradient in fp32; sums of the parameters'
-// gradients.
+// Scratch: a slab of LN(x), of its gradient before; sums of the parameters' gradients.
 template <class T> struct pieces {
   int64_t slab;
   T *z;
-  float *dz;
   tt_norm_sums norm;
   tt_column_source<T> db[TT_MOST_MAPS];
 };
@@ -21,7 +20,6 @@ static pieces<T> cut(tt_room *room, int64_t rows, int dim, const tt_map_gradient
   p.slab = tt_slab_rows(rows, dim);
   p.z = tt_room_cut<T>(room, tt_slab_elements(rows, dim));
   if (maps == nullptr) return p;
-  if (count > 1) p.dz = tt_room_cut<float>(room, tt_slab_elements(rows, dim));
   p.norm = tt_norm_sums_cut(room, rows, p.slab, dim, dnorm);
   for (int k = 0; k < count; k++)
     p.db[k].sum = tt_column_sum_cut(room, rows, p.slab, TT_SUM_ROWS, maps[k].out, maps[k].gradient.b);
@@ -57,19 +55,13 @@ static void norm_linear_backward(const tt_activation *x, int64_t rows, int dim, 
     int64_t height = rows - row < p.slab ? rows - row : p.slab;
     for (int k = 0; k < count; k++) {
       const T *dy = p.db[k].x = tt_cells<T>(maps[k].dy) + row * maps[k].out;
-      if (count > 1)
-        tt_map_input_gradient(dy, height, dim, maps[k].out, w[k], p.dz, k > 0);
-      else
-        tt_map_input_gradient(dy, height, dim, maps[k].out, w[k], p.z, false);
+      tt_map_input_gradient(dy, height, dim, maps[k].out, w[k], p.z, k > 0);
     }
     tt_column_sum_rows(p.db, count, height, row > 0);
     const T *from = tt_cells<T>(x) + row * dim;
     T *to = tt_cells<T>(dx) + row * dim;
-    tt_statistics at = {s.mean + row, s.rstd + row};
-    if (count > 1)
-      tt_norm_rows_backward(p.dz, from, height, dim, norm, at, true, to, p.z, p.norm, row > 0);
-    else // LN(x) takes the place of its gradient
-      tt_norm_rows_backward(p.z, from, height, dim, norm, at, true, to, p.z, p.norm, row > 0);
+    tt_norm_rows_backward(p.z, from, height, dim, norm, {s.mean + row, s.rstd + row}, true, to, p.z, p.norm,
+                          row > 0); // LN(x) takes the place of its gradient
     for (int k = 0; k < count; k++)
       tt_map_weight_gradient(p.db[k].x, p.z, height, dim, maps[k].out, maps[k].gradient.w);
   }
