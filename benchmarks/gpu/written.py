@@ -146,9 +146,8 @@ class Step:
     def triangle_backward(self):
         m, R = self.m, self.b.R
         p, c, slabs = 2 * R * m.P, 2 * R * m.C, math.ceil(self.b.R / 16384)
-        self.add(3 * p + c, p + c, 2 * R * m.C * m.P, SMALL, launches=slabs)
+        self.add(3 * p + c, p + 3 * c, 4 * R * m.C * m.P, SMALL, launches=slabs)
         self.add(8 * m.C * m.P, p + c, 2 * R * m.C * m.P, SMALL, launches=slabs)
-        self.add(0, p + 2 * c, 2 * R * m.C * m.P, SMALL, launches=slabs)
         self.add(2 * c, 2 * c, launches=slabs + 3)
         self.add(9 * c, 4 * c, 8 * self.b.cubes * m.C, SMALL)
         self.norm_linear_backward(R, m.P, [2 * m.C, 2 * m.C, m.P])

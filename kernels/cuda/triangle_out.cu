@@ -11,9 +11,9 @@ TT_KERNEL(256)
 gated(tt_out_of<T> x, tt_statistics s, const T *gate, const T *residual, T *out) {
   TT_DYNAMIC_SHARED(T, shared);
   tt_out_room<T> room = tt_out_cut(x, shared);
-  tt_out_tiles(
+  tt_out_tiles<false>(
       x, room, false, blockIdx.y == 0, s, [](int64_t) {},
-      [&](int64_t r, int channel, tt_eight u, const float *factor) {
+      [&](int64_t r, int channel, const tt_eight &u, const float *factor) {
         tt_eight g = tt_row_eight(gate + r * x.dim, channel, x.dim, x.wide);
         tt_eight old =
             residual != nullptr ? tt_row_eight(residual + r * x.dim, channel, x.dim, x.wide) : tt_no_eight();
@@ -23,7 +23,8 @@ gated(tt_out_of<T> x, tt_statistics s, const T *gate, const T *residual, T *out)
           old.v[e] += factor[e] * (g.v[e] * (u.v[e] + bias));
         }
         tt_row_store(out + r * x.dim, channel, x.dim, x.wide, old);
-      });
+      },
+      [](int64_t, int) {});
 }
 
 template <class T>
