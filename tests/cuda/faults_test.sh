@@ -3,6 +3,8 @@
 faults=$1
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
 failed=0
+# what a sanitizer finds here is told here: the last value counts
+export ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=stderr" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:log_path=stderr"
 complain() {
   echo "$1, seed $seed: $2: $(cat "$folder/out" "$folder/err" | head -5)"
   failed=1

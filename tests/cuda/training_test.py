@@ -18,6 +18,7 @@ CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train",
 # leaves in pieces, a tree of them, dropout on; molecules of 9 atoms at most, or it takes minutes
 SMALL = ["data.lanes=1", "train.batch_size=4", "train.micro_batches=2", "train.max_pairs=100", "train.checkpoint_every=8",
          "validation.molecules=4", "validation.every=100", "optimizer.weight_decay=0.1"]
+PATIENCE = int(os.environ.get("TT_TEST_PATIENCE", "200"))  # s
 FIELDS = ("loss", "loss_token", "loss_position", "loss_distance", "grad_norm")
 
 
@@ -25,7 +26,7 @@ def train(work, name, program, *settings, ranks=1, options=(), env=(), fails=Fal
     launcher = [MPIRUN, "-q", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
     arguments = [a for s in SMALL + list(settings) for a in ("--set", s)]
     done = subprocess.run([*launcher, program, "train", CONFIG, "--store", f"{work}/store", "--out", f"{work}/{name}", *arguments,
-                           *options], capture_output=True, text=True, timeout=200, env={**os.environ, **dict(env)})
+                           *options], capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **dict(env)})
     assert (done.returncode != 0) == fails, f"{name}: exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-2000:]}"
     return done.stderr if fails else log(work, name)
 
