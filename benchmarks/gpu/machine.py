@@ -12,15 +12,27 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
+MADE_STORE = (900, 40, 9)  # with the emulator: training and validation molecules, the most atoms
 LEAST_SECONDS = 5  # that must be left for a step to be begun
+STOPPED = 124
+
+
+PASSED, FAILED, CUT_SHORT, SKIPPED = "passed", "FAILED", "CUT SHORT", "skipped"  # verdicts
 
 
 class Failed(Exception):
-    """The step's verdict is FAIL; the text says why."""
+    """Something is wrong; the text says what."""
+
+
+class CutShort(Exception):
+    """The step's limit ended it, or kept it from beginning, before it was known whether something is wrong."""
 
 
 class Skipped(Exception):
     """The step cannot be done here; the text says why."""
+
+
+VERDICTS = {Failed: FAILED, CutShort: CUT_SHORT, Skipped: SKIPPED}
 
 
 @dataclass
@@ -33,7 +45,7 @@ class Step:
 
 @dataclass
 class Answer:
-    code: int  # 124: stopped at the limit
+    code: int  # STOPPED: at the limit
     out: str
     seconds: float
 
@@ -57,10 +69,10 @@ class Machine:
                                 OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_hwloc_base_binding_policy="none")  # fmt: skip
         self.own = dict(self.environment)  # of our programs, which bring their libraries
         if self.emulated:
-            build = options.emulated
-            self.store, self.launcher = options.store, shutil.which("mpirun")
-            self.program = os.path.join(build, "tests", "cuda", "twotrack-emulated")
-            self.parity = os.path.join(build, "tests", "cuda", "parity-emulated")
+            tests = os.path.join(os.path.abspath(options.emulated), "tests")
+            self.store, self.launcher = os.path.join(work, "store"), shutil.which("mpirun")
+            self.program, self.parity = (os.path.join(tests, "cuda", n + "-emulated") for n in ("twotrack", "parity"))
+            self.make_store = os.path.join(tests, "train", "make_store")
         else:
             self.store, self.launcher = os.path.join(bundle, "store"), os.path.join(bundle, "bin", "mpirun")
             self.program, self.parity = (os.path.join(bundle, "bin", n) for n in ("twotrack", "parity"))
@@ -88,7 +100,7 @@ class Machine:
             out, code = process.communicate(timeout=max(1, self.seconds_left()))[0], process.returncode
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            out, code = process.communicate()[0] + "\nstopped at the limit of the step", 124
+            out, code = process.communicate()[0] + "\nstopped at the limit of the step", STOPPED
         answer = Answer(code, out, time.monotonic() - begun)
         with self.log_lock:
             self.log.write(f"$ {' '.join(command)}\n{out[:200000]}\n[{code}, {answer.seconds:.1f} s]\n\n")
@@ -101,47 +113,51 @@ class Machine:
             raise Skipped("there is no mpirun")
         return self.run(*launch, self.program, *options, **more)
 
+    def ended(self, answer, what):
+        """The answer of a command that was not stopped."""
+        if answer.code == STOPPED:
+            raise CutShort(f"{what}: stopped after {answer.seconds:.0f} s")
+        return answer
+
     def needed(self, answer, what):
-        if answer.code:
+        """The answer of a command that did what it was asked for."""
+        if self.ended(answer, what).code:
             raise Failed(f"{what}: exit code {answer.code}: {answer.tail()}")
         return answer
 
     # ---- steps
 
-    def attempt(self, step):
+    def attempt(self, step, end=float("inf")):
         begun = time.monotonic()
-        left = self.end - begun
-        result = {"name": step.name, "verdict": "PASS", "seconds": 0.0, "text": ""}
-        if self.emulated and not step.emulated:
-            return {**result, "verdict": "SKIPPED", "text": "needs a GPU"}
-        if left < LEAST_SECONDS:
-            return {**result, "verdict": "SKIPPED", "text": "no time was left"}
-        self.limits.end = begun + min(step.seconds, left)
+        self.limits.end = min(begun + step.seconds, self.end, end)
+        result = {"name": step.name, "verdict": PASSED, "seconds": 0.0, "text": "", "facts": None}
         try:
+            if self.emulated and not step.emulated:
+                raise Skipped("needs a GPU")
+            if self.limits.end - begun < LEAST_SECONDS:
+                raise CutShort("not begun: no time was left")
             answer = step.run(self)
             result["text"], result["facts"] = answer if isinstance(answer, tuple) else (answer, None)
-        except Skipped as why:
-            result.update(verdict="SKIPPED", text=str(why))
-        except Failed as why:
-            short = time.monotonic() >= self.limits.end and self.limits.end - begun < step.seconds
-            result.update(verdict="SKIPPED" if short else "FAIL", text="no time was left to end it" if short else str(why))
+        except tuple(VERDICTS) as why:
+            result.update(verdict=VERDICTS[type(why)], text=str(why))
         except Exception as why:  # a step that breaks is a failure, and must not hide the others
-            result.update(verdict="FAIL", text=f"{type(why).__name__}: {why}")
+            result.update(verdict=FAILED, text=f"{type(why).__name__}: {why}")
         result["seconds"] = time.monotonic() - begun
-        print(f"{result['verdict']:8} {step.name} ({result['seconds']:.1f} s)", file=sys.stderr, flush=True)
+        print(f"{result['verdict']:9} {step.name:16} {result['seconds']:6.1f} s  {result['text']}", flush=True)
         return result
 
-    def together(self, steps):
+    def together(self, steps, seconds):
         """What is correct does not depend on what else runs."""
+        end = time.monotonic() + seconds
         with concurrent.futures.ThreadPoolExecutor(max(1, min(6, (os.cpu_count() or 1) // 2))) as pool:
-            return list(pool.map(self.attempt, steps))
+            return list(pool.map(lambda step: self.attempt(step, end), steps))
 
     def one_by_one(self, steps):
         return [self.attempt(step) for step in steps]
 
     def begin(self):
         """Whether there is a program that starts and a device that it can use."""
-        return [self.attempt(Step("start", 60, start))]
+        return self.attempt(Step("start", 60, start))
 
     def beside(self, calls):
         """Results of several functions at once, each within the calling step's limit."""
@@ -160,23 +176,36 @@ class Machine:
             lock = self.locks.setdefault(key, threading.Lock())
         with lock:
             if key not in self.made:
-                self.made[key] = make()
-            return self.made[key]
+                try:
+                    self.made[key] = make()
+                except tuple(VERDICTS) as why:
+                    self.made[key] = why
+        if isinstance(self.made[key], Exception):
+            raise self.made[key]
+        return self.made[key]
 
-    def heading(self):
-        what = "emulated GPU: nothing here was computed on one" if self.emulated else self.facts.get("gpu", "no GPU was found")
-        return f"{self.facts.get('version', 'twotrack')} on {what}"
+
+def driver():
+    """Of the GPU, as nvidia-smi has it."""
+    try:
+        said = subprocess.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, timeout=20).stdout.split()  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return said[0] if said else None
 
 
 def start(machine):
     version = machine.needed(machine.twotrack("--version"), "the program does not start")
     machine.facts["version"] = version.out.splitlines()[0]
-    if not machine.emulated:
-        smi = machine.run("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
-        machine.facts["gpu"] = smi.out.strip().splitlines()[0] if smi.code == 0 else "a GPU that nvidia-smi does not name"
-    said = machine.twotrack("bench", "ops", "--backend", "cuda", "--op", "copy")
-    machine.needed(said, "no device that the program can use")
-    return machine.facts["version"]
+    said = machine.ended(machine.twotrack("bench", "ops", "--backend", "cuda", "--op", "copy", "--json"), "an operation on the device")
+    if said.code:
+        raise Failed(f"there is no device that the program can use: {said.tail()}")
+    hardware = machine.facts["hardware"] = json_of(said)["hardware"]
+    machine.facts["driver"] = None if machine.emulated else driver()
+    if machine.emulated:
+        machine.needed(machine.run(machine.make_store, machine.store, *MADE_STORE), "make_store")
+    return f"{machine.facts['version']}, {hardware['gpu']}"
 
 
 def json_of(answer):

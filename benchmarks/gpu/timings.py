@@ -5,14 +5,23 @@ import sys
 import threading
 
 from machine import Failed, Skipped, Step, json_of
+from workload import PEAK
 
-PEAK = 989e12  # FLOP/s of bf16 that the executed FLOPs are compared with: an H100's
 PEER = os.path.join("benchmarks", "peer_torch.py")
 SIZES = {  # batch, updates that do not count and that do, pair rows at once and recomputation to try, least conformations/s wanted
-    "84M": {"batch": 256, "warmup": 3, "steps": 10, "tries": [(262144, "none"), (65536, "none"), (65536, "pair")], "goal": 3400},
-    "1.1B": {"batch": 128, "warmup": 3, "steps": 5, "tries": [(131072, "pair"), (65536, "pair"), (32768, "pair")], "goal": 650},
-}
-EMULATED = {"batch": 4, "warmup": 1, "steps": 1, "tries": [(32768, "none")], "goal": 0}
+    "84M": {"batch": 256, "warmup": 3, "steps": 10, "goal": 3400, "tries": [(262144, "none"), (65536, "none"), (65536, "pair")],
+            "peer": {"steps": 5, "warmup": 2, "sort": "2,4,8"}},
+    "1.1B": {"batch": 128, "warmup": 3, "steps": 5, "goal": 650, "tries": [(98304, "none"), (32768, "none"), (32768, "pair")],
+             "peer": {"steps": 2, "warmup": 1, "sort": "4"}},
+}  # fmt: skip
+LANES = 2
+EMULATED = {"batch": 4, "warmup": 1, "steps": 1, "goal": 0, "tries": [(32768, "none")], "lanes": 1,
+            "peer": {"steps": 1, "warmup": 0, "sort": "2"}}  # fmt: skip
+
+
+def size_of(machine, size):
+    """Its numbers, and the preset."""
+    return (EMULATED, "cpu-tiny") if machine.emulated else ({**SIZES[size], "lanes": LANES}, size)
 
 
 class MemoryWatch:
@@ -40,32 +49,41 @@ class MemoryWatch:
         self.done.set()
 
 
+def out_of_memory(answer):
+    return answer.code != 0 and "memory" in answer.out
+
+
 def ours(size):
     def run(machine):
-        s = EMULATED if machine.emulated else SIZES[size]
+        s, preset = size_of(machine, size)
+        config = os.path.join(machine.root, "configs", "84M.cfg")
         with MemoryWatch(machine) as memory:
             for pairs, recompute in s["tries"]:
-                keys = {"model.preset": "cpu-tiny" if machine.emulated else size, "train.device": "cuda", "train.precision": "bf16",
-                        "train.batch_size": s["batch"], "train.micro_batches": 1, "train.max_pairs": pairs,
-                        "train.recompute": recompute, "data.lanes": 2, "train.steps": 1000000}  # fmt: skip
+                memory.most = 0
+                keys = {"model.preset": preset, "train.device": "cuda", "train.precision": "bf16", "train.batch_size": s["batch"],
+                        "train.micro_batches": 1, "train.max_pairs": pairs, "train.recompute": recompute, "data.lanes": s["lanes"],
+                        "train.steps": 1000000}  # fmt: skip
                 options = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
-                config = os.path.join(machine.root, "configs", "84M.cfg")
                 answer = machine.twotrack("bench", "step", config, "--store", machine.store, "--steps", s["steps"], "--warmup", s["warmup"],
                                           "--sgemm-seconds", 0, "--json", *options)  # fmt: skip
-                if answer.code != 0 and "memory" in answer.out and (pairs, recompute) != s["tries"][-1]:
-                    continue
-                break
-        machine.needed(answer, f"bench step, {size}")
-        r = json_of(answer)
-        facts = {**r, "gpu_memory_bytes": memory.most, "max_pairs": pairs, "recompute": recompute}
+                if not out_of_memory(answer):
+                    break
+        r = json_of(machine.needed(answer, f"bench step, {size}"))
+        facts = {**r, "gpu_memory_bytes": memory.most, "max_pairs": pairs, "recompute": recompute, "goal": s["goal"]}
         machine.made["ours " + size] = facts
-        share = r["executed_flops_per_s"] / PEAK
-        text = (f"{r['conformations_per_s']:.0f} conformations/s (goal {s['goal']}), executed {r['executed_flops_per_s'] / 1e12:.1f} TFLOP/s, "
-                f"MFU {share:.3f}; reference {r['reference_flops_per_s'] / 1e12:.1f} TFLOP/s; {memory.most / 2**30:.1f} GiB; "
-                f"{pairs} pair rows at once, recompute {recompute}")  # fmt: skip
+        text = (f"{r['conformations_per_s']:.0f} conformations/s (goal {s['goal']}); executed {r['executed_flops_per_s'] / 1e12:.1f} TFLOP/s, "
+                f"MFU {r['executed_flops_per_s'] / PEAK:.3f}; reference {r['reference_flops_per_s'] / 1e12:.1f} TFLOP/s, "
+                f"{r['reference_flops_per_s'] / PEAK:.3f}; {memory.most / 2**30:.1f} GiB; {pairs} pair rows at once, recompute {recompute}")  # fmt: skip
         return text, facts
 
     return run
+
+
+def peer_environment(machine):
+    """Python has its own libraries, and compiles what it runs: where nothing is kept."""
+    outside = machine.environment
+    return {"LD_LIBRARY_PATH": outside.get("LD_LIBRARY_PATH", ""), "PATH": outside.get("PATH", "/usr/bin:/bin"), "OPAL_PREFIX": "",
+            "TORCHINDUCTOR_CACHE_DIR": os.path.join(machine.work, "inductor"), "TRITON_CACHE_DIR": os.path.join(machine.work, "triton")}  # fmt: skip
 
 
 def peer(size):
@@ -73,35 +91,40 @@ def peer(size):
         mine = machine.made.get("ours " + size)
         if not mine:
             raise Skipped("ours was not timed")
-        s = SIZES[size]
-        command = [os.environ.get("PYTHON", sys.executable), os.path.join(machine.root, PEER), "time", "--device", "cuda", "--precision", "bf16",
-                   "--compile", "--interleave", "--sort", 8, "--shape", size, "--store", machine.store, "--batch", s["batch"], "--lanes", 2,
-                   "--steps", s["steps"], "--warmup", s["warmup"]]  # fmt: skip
-        with MemoryWatch(machine) as memory:
-            # Python has its own libraries
-            answer = machine.run(*command, environment={"LD_LIBRARY_PATH": machine.environment.get("LD_LIBRARY_PATH", ""),
-                                                        "PATH": machine.environment.get("PATH", "")}, cwd=machine.root)  # fmt: skip
+        s, preset = size_of(machine, size)
+        p = s["peer"]
+        device = ["--device", "cpu"] if machine.emulated else ["--device", "cuda", "--compile"]
+        command = [os.environ.get("PYTHON", sys.executable), os.path.join(machine.root, PEER), "time", *device, "--precision", "bf16",
+                   "--interleave", "--sort", p["sort"], "--shape", preset, "--store", machine.store, "--batch", s["batch"],
+                   "--lanes", s["lanes"], "--steps", s["steps"], "--timed", p["steps"], "--warmup", s["warmup"],
+                   "--seconds", f"{0.8 * machine.seconds_left():.0f}"]  # fmt: skip
+        answer = machine.run(*command, environment=peer_environment(machine), cwd=machine.root)
         if answer.code == 77:
             raise Skipped(answer.tail(1))
-        machine.needed(answer, "the peer")
-        theirs = json_of(answer)
-        if theirs["length_histogram"] != mine["length_histogram"]:
-            raise Failed("the two sides did not meet the same molecules: their lengths differ")
-        factors, text = factors_of(mine, theirs)
-        used = memory.most / max(1, mine["gpu_memory_bytes"])
-        return f"{text}; memory {used:.1f} x ours", {**theirs, "gpu_memory_bytes": memory.most, "factors": factors}
+        theirs = json_of(machine.needed(answer, "the peer"))
+        return beside(mine, theirs)
 
     return run
 
 
+def beside(mine, theirs):
+    if theirs["length_histogram"] != mine["length_histogram"]:
+        raise Failed("the two sides did not meet the same molecules: their lengths differ")
+    if theirs["parameters"] != mine["parameters"]:
+        raise Failed(f"the two sides are not the same model: {mine['parameters']} parameters and {theirs['parameters']}")
+    x = factors_of(mine, theirs)
+    return (f"torch {theirs['torch']}, {theirs['graphs']} compiled graphs: {x['all']:.2f} = padding {x['padding']:.2f} x algorithm "
+            f"{x['algorithm']:.2f} x kernels {x['kernels']:.2f} (goals 10, kernels 1.5); memory {x['memory']:.2f} x ours (goal 2)"), \
+        {**theirs, "factors": x}  # fmt: skip
+
+
 def factors_of(mine, theirs):
-    """The ratio to the published way of computing, as the product of what padding, the algorithm and the kernels gain."""
-    ms = {name: plan["ms_per_update"] for name, plan in theirs["plans"].items()}
-    factors = {"padding": ms["upstream"] / ms["sorted"], "algorithm": ms["sorted"] / ms["sorted+factored"],
-               "kernels": ms["sorted+factored"] / mine["ms_per_update"], "all": ms["upstream"] / mine["ms_per_update"]}  # fmt: skip
-    compiled = "compiled" if theirs.get("compiled") else "not compiled"
-    return factors, (f"torch {theirs['torch']}, {compiled}: {factors['all']:.1f} x = padding {factors['padding']:.2f} x algorithm "
-                     f"{factors['algorithm']:.2f} x kernels {factors['kernels']:.2f} (goals 10, kernels 1.5)")  # fmt: skip
+    """The ratio to the published way of computing, as the product of what padding, the algorithm and the kernels gain; and of memory."""
+    plans = theirs["plans"]
+    ms = {name: plan["ms_per_update"] for name, plan in plans.items()}
+    return {"padding": ms["upstream"] / ms["sorted"], "algorithm": ms["sorted"] / ms["sorted+factored"],
+            "kernels": ms["sorted+factored"] / mine["ms_per_update"], "all": ms["upstream"] / mine["ms_per_update"],
+            "memory": plans["upstream"].get("peak_device_bytes", 0) / max(1, mine["gpu_memory_bytes"])}  # fmt: skip
 
 
 def each_operation(machine):
@@ -111,10 +134,11 @@ def each_operation(machine):
     return f"{len(rows)} timed: in results.json", rows
 
 
+# By value: what is begun last is what may not fit
 TIMINGS = [
     Step("time-84M", 60, ours("84M")),
     Step("time-1.1B", 90, ours("1.1B"), emulated=False),
-    Step("time-operations", 45, each_operation),
-    Step("peer-84M", 120, peer("84M"), emulated=False),
+    Step("peer-84M", 110, peer("84M")),
+    Step("time-operations", 30, each_operation),
     Step("peer-1.1B", 150, peer("1.1B"), emulated=False),
 ]

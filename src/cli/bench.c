@@ -118,10 +118,13 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
          1e-6 * (double)m->exchange, 1e-6 * (double)m->tables, 1e-6 * r->activations);
   printf("  before that, MB    %12.0f   MPI, libraries, the store\n", 1e-6 * r->memory_before);
   printf("page faults/update   %12.1f   all ranks\n\n", r->page_faults / (double)r->steps);
-  printf("%-16s %10s %8s   (mean over ranks)\n", "part", "ms/update", "share");
+  double parts = 0;
+  for (int p = 0; p < TT_PARTS; p++) parts += r->part_seconds[p];
+  printf("%-16s %10s %8s   (mean over ranks%s)\n", "part", "ms/update", "share",
+         tt_backend_choose(config)->device ? "; of updates that wait at the end of each part" : "");
   for (int p = 0; p < TT_PARTS; p++)
     printf("%-16s %10.2f %7.1f%%\n", tt_part_name(p), 1e3 * r->part_seconds[p] / (double)r->steps,
-           100 * r->part_seconds[p] / r->seconds);
+           100 * r->part_seconds[p] / parts);
   printf("%-16s %10.2f %7.1f%%   (of the slowest rank, in \"data\")\n", "waited for data",
          1e3 * r->data_wait / (double)r->steps, 100 * r->data_wait / r->seconds);
   if (ranks > 1) printf("\n%-16s %15s %15s\n", "bytes sent", "all ranks", "largest rank   (an update)");

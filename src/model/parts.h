@@ -26,6 +26,8 @@ typedef struct {
   double seconds[TT_PARTS];
   double since; // 0 until it is started
   tt_part now;
+  void (*wait)(
+      void); // for what the part has queued on a device, whose time else counts where somebody waits; or NULL
 } tt_stopwatch;
 
 const char *tt_part_name(tt_part part); // "pair FFN"
@@ -33,6 +35,7 @@ const char *tt_part_name(tt_part part); // "pair FFN"
 // The time since the last call counts for the part that was running; `part` runs from here on, and is
 // what the thread is at (core/position.h).
 static inline void tt_part_begin(tt_stopwatch *watch, tt_part part) {
+  if (watch->wait) watch->wait();
   double now = tt_now();
   if (watch->since > 0) watch->seconds[watch->now] += now - watch->since;
   watch->since = now;

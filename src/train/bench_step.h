@@ -13,15 +13,17 @@ typedef struct {
   double seconds;                         // wall clock of the timed updates, slowest rank
   double flops_executed, flops_reference; // of the timed updates
   double data_wait;                       // seconds of them waited for molecules, slowest rank of each
-  double part_seconds[TT_PARTS];          // mean over ranks; they add up to the wall clock but for rounding
-  double sgemm_flops;                     // a second, sum over ranks, all at once; mean of before and after;
-                                          // 0: not measured
-  double peak_fraction;                   // executed FLOP/s over that; 0: not measured
-  double memory_largest, memory_sum;      // bytes: peak resident memory of the largest rank, and of all
-  double memory_before;                   // bytes: the same before the trainer took any, of the largest rank
-  tt_trainer_memory planned;              // of the rank for which that is most
-  double activations;                     // bytes: buffers of the largest piece, of the largest rank
-  double page_faults; // of the timed updates, all ranks: memory touched for the first time
+  // Mean over ranks; on a processor they add up to the wall clock but for rounding. On a device to more: of
+  // further updates, as if they were as many, in which the host waits at the end of each part.
+  double part_seconds[TT_PARTS];
+  double sgemm_flops;                // a second, sum over ranks, all at once; mean of before and after;
+                                     // 0: not measured
+  double peak_fraction;              // executed FLOP/s over that; 0: not measured
+  double memory_largest, memory_sum; // bytes: peak resident memory of the largest rank, and of all
+  double memory_before;              // bytes: the same before the trainer took any, of the largest rank
+  tt_trainer_memory planned;         // of the rank for which that is most
+  double activations;                // bytes: buffers of the largest piece, of the largest rank
+  double page_faults;                // of the timed updates, all ranks: memory touched for the first time
   int64_t sent_all[TT_TRAFFIC_KINDS], sent_largest[TT_TRAFFIC_KINDS]; // bytes to other ranks during the timed
                                                                       // updates: all ranks, the largest rank
   int64_t parameters;
