@@ -28,7 +28,7 @@ def floor_bytes(m, b):
     result["embedding"] += 2 * (b.R * 5 + b.T * 24)  # features: paths, bonds, atoms, places
     total = sum(weights.values())
     result["gradient sums"] = 4 * total  # cleared once; every further leaf adds 12
-    result["optimizer"] = (4 + 31 + 2) * total  # norm; w, m, v read and written, g and decay read; the copy in bf16
+    result["optimizer"] = (4 + 29 + 2) * total  # norm; w, m, v read and written, g and decay read; the copy in bf16
     return result
 
 

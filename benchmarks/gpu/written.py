@@ -229,6 +229,5 @@ def kernels(m, b, slab=SLAB_ELEMENTS):
     s.add(4 * weights)
     s.part = "optimizer"
     s.add(4 * weights)  # norm
-    s.add((28 + 1) * weights)
-    s.add(6 * weights)  # weights_changed: the copy in bf16
+    s.add((28 + 1 + 2) * weights)  # Adam, and the copy in bf16
     return s.kernels

@@ -34,9 +34,12 @@ void tt_cuda_product(const tt_product *p);
 bool tt_cuda_product_check(const tt_product *p);
 
 // An operand for products from parameters w (count): w itself where products are fp32; where they are bf16, a
-// copy, which weights_changed() keeps up to date for announced arrays. Of other arrays a copy is made now,
+// copy, which weights_changed() and adam() keep up to date for announced arrays. Of other arrays a copy is made now,
 // good until TT_LOOSE_WEIGHTS more have been asked for: enough for one operation.
 enum { TT_LOOSE_WEIGHTS = 8 };
 template <class T> const T *tt_cuda_weight(const float *w, int64_t count);
+
+// The lasting copy in bf16 of w (count), or NULL where there is none: for Adam, which renews it.
+tt_bf16 *tt_cuda_weights_copy(const float *w, int64_t count);
 
 #endif

@@ -69,12 +69,18 @@ template <> const float *tt_cuda_weight<float>(const float *w, int64_t) {
   return w;
 }
 
-template <> const tt_bf16 *tt_cuda_weight<tt_bf16>(const float *w, int64_t count) {
+tt_bf16 *tt_cuda_weights_copy(const float *w, int64_t count) {
   for (int i = 0; i < MOST; i++) {
     const rounded *r = &announced[i];
     if (r->weights != NULL && w >= r->weights && w + count <= r->weights + r->count)
       return r->copy + (w - r->weights);
   }
+  return NULL;
+}
+
+template <> const tt_bf16 *tt_cuda_weight<tt_bf16>(const float *w, int64_t count) {
+  const tt_bf16 *lasting = tt_cuda_weights_copy(w, count);
+  if (lasting != NULL) return lasting;
   rounded *r = &loose[next_loose++ % TT_LOOSE_WEIGHTS];
   make_room(r, count);
   round_all(w, count, r->copy);

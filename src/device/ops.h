@@ -130,7 +130,7 @@ typedef struct {
   void (*download)(const void *from, size_t bytes, void *to); // waits for what was queued before
   void (*wait)(void);                                         // all queued work is done
   // The flat array of all parameters has new values: `count` of them. To be called before any operation uses
-  // them, once and after each change: a device may keep copies for its products.
+  // them, once and after each change but adam's own: a device may keep copies for its products.
   void (*weights_changed)(const float *weights, int64_t count);
 
   // ---- dense ----
@@ -307,7 +307,8 @@ typedef struct {
   // over x, queued like other operations
   void (*block_squares)(const float *x, int64_t count, int64_t block, double *sums);
   // Adam with decoupled decay: g = clip * grad; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-  // w = w * (1 - decay[i]) - rate * m / (sqrt(v) + eps), decay[i] = decayed[i] ? decay : 0
+  // w = w * (1 - decay[i]) - rate * m / (sqrt(v) + eps), decay[i] = decayed[i] ? decay : 0. Copies of w for
+  // products (weights_changed) get the new values, too.
   void (*adam)(int64_t count, float *w, const float *grad, float *m, float *v, const uint8_t *decayed,
                float clip, float rate, float decay, float beta1, float beta2, float epsilon);
 } tt_ops;

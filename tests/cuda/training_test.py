@@ -81,11 +81,15 @@ def check(work):
     # bf16: not the same numbers, and near them
     first = ["train.steps=12"]
     fp32 = steps(train(work, "first", TWOTRACK, "train.device=cpu", *first))
-    half = steps(train(work, "half", EMULATED, "train.device=cuda", "train.precision=bf16", *first))
+    half_how = ["train.device=cuda", "train.precision=bf16", *first]
+    half = steps(train(work, "half", EMULATED, *half_how))
     error = worst([r[:4] for r in half], [r[:4] for r in fp32])
     print(f"bf16: 12 updates, worst relative difference of a loss from the processor's fp32 {error:.1e}")
     assert 1e-7 < error < 0.02
     assert sum(r[0] for r in half[-4:]) < sum(r[0] for r in half[:4]), "it does not learn"
+    # Adam renews the weights' copies as loading all weights does
+    cut(work, "half", "half_on", 8)
+    assert steps(train(work, "half_on", EMULATED, *half_how, options=["--resume"])) == half
 
     # no device
     none = dict(TT_EMULATE_DEVICES="0")
