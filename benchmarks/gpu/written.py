@@ -1,18 +1,58 @@
 """What the kernels of kernels/cuda do in a step, as written: one entry a kernel or product, from their source.
 
-An entry counts bytes of activations and weights that go to memory, and bytes of temporary arrays, which the slabs
-(kernels/cuda/slab.h) are meant to keep in the second-level cache. Those that a slab has no room for are written back once: where
-all its arrays together exceed CACHE, what is written of temporaries counts as memory, too."""
+An entry counts bytes that go to memory and bytes that only pass through the second-level cache. For operations that take their rows
+in slabs (kernels/cuda/slab.h) both follow from the arrays that their kernels read and write, and a cache of CACHE bytes that keeps
+what was used last; what else counts as cached is said to be in the comments of the kernels."""
+import collections
+import functools
 import math
 
 from workload import GAUSSIANS, SINGLE_PER_S, TERA, TOKENS
 
-CACHE = 40e6  # of an H100's 50 MB
-SLAB_ELEMENTS = 16896 * 512  # TWOTRACK_SLAB's default
+CACHE = 32e6  # of an H100's 50 MB, in two halves
+SLAB_ELEMENTS, SLAB_LEAST = 8448 * 512, 4096  # TWOTRACK_SLAB's default, and the rows that a slab has at least
 # What our kernels are taken to get: memory, second-level cache; cuBLASLt's products of large shapes; those with a side of 64,
 # and our own kernels on tensor cores, whose tiles are small
 MEMORY, CACHED, LARGE, SMALL = 2.7 * TERA, 5.5 * TERA, 600 * TERA, 150 * TERA
 LAUNCH = 1.5e-6  # from the end of a kernel to the start of the next
+
+
+class Cache:
+    """What is read and written in pieces, of which the last used ones stay; those written go to memory when they leave."""
+
+    def __init__(self):
+        self.kept, self.used, self.memory = collections.OrderedDict(), 0.0, 0.0
+
+    def touch(self, piece, size, write):
+        if piece in self.kept:
+            write |= self.kept.pop(piece)[1]
+        else:
+            self.used += size
+            self.memory += 0 if write else size
+        self.kept[piece] = size, write
+        while self.used > CACHE:
+            _, (size, written) = self.kept.popitem(last=False)
+            self.used -= size
+            self.memory += size if written else 0
+
+
+@functools.lru_cache(maxsize=None)
+def slabbed(rows, slabs, kernels, pieces=16):
+    """(bytes to memory, bytes moved) of each kernel, over all slabs. `kernels`: of each, what it reads and what it writes, as
+    (array, bytes a row). Arrays whose names begin with _ are scratch: the next slab has the same memory."""
+    cache, result = Cache(), [[0.0, 0.0] for _ in kernels]
+    for slab in range(slabs):
+        for total, arrays in zip(result, kernels):
+            before = cache.memory
+            for piece in range(pieces):
+                for write in (False, True):
+                    for name, width in arrays[write]:
+                        size = width * rows / slabs / pieces
+                        cache.touch((name, None if name[0] == "_" else slab, piece), size, write)
+                        total[1] += size
+            total[0] += cache.memory - before
+    result[-1][0] += sum(size for (name, *_), (size, written) in cache.kept.items() if written and name[0] != "_")
+    return result
 
 
 class Step:
@@ -23,20 +63,20 @@ class Step:
         self.kernels = []  # (part, backward, bytes to memory, bytes through the cache, operations, seconds, launches)
         self.part, self.backward, self.times = "", False, 1
 
-    def slabs(self, rows, widest):
-        return math.ceil(rows / max(128, self.slab // widest // 128 * 128))
-
-    def add(self, memory=0, cached=0, operations=0, rate=LARGE, launches=1, spilled=0):
-        memory += spilled
+    def add(self, memory=0, cached=0, operations=0, rate=LARGE, launches=1):
         seconds = max(memory / MEMORY, (memory + cached) / CACHED, operations / rate) + launches * LAUNCH
         self.kernels.append((self.part, self.backward) + tuple(
             self.times * x for x in (memory, cached, operations, seconds, launches)))
 
-    # ---- operations of the table; `n` bytes of an array (rows, dim) of activations ----
-    def live(self, rows, widest, arrays):
-        """Whether what is written of temporaries of a slab with that many arrays goes to memory: 1 or 0."""
-        return int(2 * arrays * min(rows, max(128, self.slab // widest)) * widest > CACHE)
+    def add_slabs(self, rows, widest, widths, *kernels):
+        """Kernels ("array array > array", operations, bytes of weights' gradients, how many more at the end); `widths`: columns of the
+        arrays; `widest`: what tt_slab_rows() is given."""
+        slabs = math.ceil(rows / max(SLAB_LEAST, self.slab // widest // 128 * 128))
+        arrays = tuple(tuple(tuple((name, 2 * widths[name]) for name in side.split()) for side in what.split(">")) for what, *_ in kernels)
+        for (memory, moved), (_, operations, weights, once) in zip(slabbed(rows, slabs, arrays), kernels):
+            self.add(memory + weights, max(0, moved - memory), operations, launches=slabs + once)
 
+    # ---- operations of the table ----
     def linear(self, rows, i, o, single=False):
         size, rate = (4, SINGLE_PER_S) if single else (2, LARGE)
         self.add(size * rows * (i + o), 0, 2 * rows * i * o, rate)
@@ -48,22 +88,17 @@ class Step:
         self.add(size * rows * o, launches=2)
 
     def norm_linear(self, rows, dim, outs):
-        n, slabs = 2 * rows * dim, self.slabs(rows, dim)
-        spill = n * self.live(rows, dim, 2 + sum(outs) / dim)
-        self.add(n, n, launches=slabs, spilled=spill)
-        for o in outs:
-            self.add(2 * rows * o, n, 2 * rows * dim * o, launches=slabs)
+        widths = {"x": dim, "_z": dim, **{f"y{k}": o for k, o in enumerate(outs)}}
+        self.add_slabs(rows, dim, widths, ("x > _z", 0, 0, 0), *((f"_z > y{k}", 2 * rows * dim * o, 0, 0) for k, o in enumerate(outs)))
 
     def norm_linear_backward(self, rows, dim, outs, biases=True):
-        n, slabs = 2 * rows * dim, self.slabs(rows, dim)
-        spill = n * self.live(rows, dim, 3 + sum(outs) / dim)
-        for k, o in enumerate(outs):
-            self.add(2 * rows * o, n * (1 + (k > 0)), 2 * rows * dim * o, launches=slabs, spilled=spill)
-        if biases:
-            self.add(0, 2 * rows * sum(outs), launches=slabs + 1)
-        self.add(3 * n, 2 * n, launches=slabs + 1, spilled=spill)
-        for o in outs:
-            self.add(8 * dim * o, n + 2 * rows * o, 2 * rows * dim * o, launches=slabs)
+        widths = {"x": dim, "dx": dim, "_z": dim, **{f"dy{k}": o for k, o in enumerate(outs)}}
+        self.add_slabs(
+            rows, dim, widths,
+            *((f"dy{k} _z > _z" if k else f"dy{k} > _z", 2 * rows * dim * o, 0, 0) for k, o in enumerate(outs)),
+            *([(" ".join(f"dy{k}" for k in range(len(outs))) + " > ", 0, 0, 0)] if biases else []),
+            ("_z x dx > dx _z", 0, 0, 1),
+            *((f"dy{k} _z > ", 2 * rows * dim * o, 8 * dim * o, 0) for k, o in enumerate(outs)))
 
     def linear_residual(self, rows, i, o):
         self.add(2 * rows * (i + o), 0, 2 * rows * i * o)
@@ -76,24 +111,15 @@ class Step:
         self.add(2 * rows * i + 8 * i * o, n, 2 * rows * i * o)
 
     def ffn(self, rows, dim, hidden):
-        n, h, slabs, o = 2 * rows * dim, 2 * rows * hidden, self.slabs(rows, max(dim, hidden)), 2 * rows * dim * hidden
-        spill = self.live(rows, max(dim, hidden), 5)
-        self.add(n, n, launches=slabs, spilled=spill * n)
-        self.add(h, n, o, launches=slabs)
-        self.add(0, 2 * h, launches=slabs, spilled=spill * h)
-        self.add(0, h + n, o, launches=slabs, spilled=spill * n)
-        self.add(n, 2 * n, launches=slabs, spilled=spill * n)  # x again, for the residual
+        o, a = 2 * rows * dim * hidden, "_z" if dim == hidden else "_a"
+        self.add_slabs(rows, max(dim, hidden), {"x": dim, "_z": dim, "h": hidden, "_a": hidden, "out": dim},
+                       ("x > _z", 0, 0, 0), ("_z > h", o, 0, 0), (f"h > {a}", 0, 0, 0), (f"{a} > out", o, 0, 0), ("out x > out", 0, 0, 0))
 
     def ffn_backward(self, rows, dim, hidden):
-        n, h, slabs, o = 2 * rows * dim, 2 * rows * hidden, self.slabs(rows, max(dim, hidden)), 2 * rows * dim * hidden
-        spill = self.live(rows, max(dim, hidden), 6)
-        self.add(n, n, launches=slabs, spilled=spill * n)
-        self.add(0, n + h, o, launches=slabs, spilled=spill * h)
-        self.add(h, 3 * h, launches=slabs, spilled=spill * 2 * h)
-        self.add(8 * dim * hidden, n + h, o, launches=slabs)
-        self.add(0, h + n, o, launches=slabs, spilled=spill * n)
-        self.add(n + n, 3 * n, launches=slabs, spilled=spill * 2 * n)  # d again, for the residual's gradient
-        self.add(8 * dim * hidden, n + h, o, launches=slabs + 1)
+        o, w = 2 * rows * dim * hidden, 8 * dim * hidden
+        self.add_slabs(rows, max(dim, hidden), {"x": dim, "d": dim, "_z": dim, "h": hidden, "_a": hidden, "_da": hidden},
+                       ("d > _z", 0, 0, 0), ("_z > _da", o, 0, 0), ("h _da > _da _a", 0, 0, 0), ("_z _a > ", o, w, 0), ("_da > _z", o, 0, 0),
+                       ("_z x d > d _z", 0, 0, 0), ("_da _z > ", o, w, 1))
 
     # ---- the parts of a step ----
     def attention_forward(self):

@@ -55,7 +55,8 @@ activate_backward(inner n, tt_device_drop drop, const T *h, T *d, T *a, tt_colum
   tt_column_sum_store(dbias, (int)blockIdx.y, sum, n.add);
 }
 
-// Scratch: slabs of LN(x), or of dy and then its gradient and then LN(x); of a; of the gradient of a; sums.
+// Scratch: slabs of LN(x), or of dy and then its gradient and then LN(x); of a, unless it takes the place of
+// LN(x); of the gradient of a; sums.
 template <class T> struct pieces {
   int64_t slab;
   T *z, *a, *da;
@@ -91,12 +92,14 @@ static void ffn(const tt_ffn *f, const tt_activation *x, const tt_activation *re
     // for each slab: loose copies (product.h) do not last for many
     const T *w1 = tt_cuda_weight<T>(f->first.w, (int64_t)hidden * dim);
     const T *w2 = tt_cuda_weight<T>(f->second.w, (int64_t)hidden * dim);
-    T *y = residual == out ? p.z : to; // where the second product goes
+    bool same = hidden == dim; // then a takes the place of LN(x), which is in the cache and read no more
+    T *a = same ? p.z : p.a;
+    T *y = residual != out ? to : same ? p.a : p.z; // where the second product goes
     tt_norm_rows(tt_cells<T>(x) + row * dim, count, dim, f->norm, {s.mean + row, s.rstd + row}, p.z);
     tt_map_forward(p.z, count, dim, hidden, w1, f->first.b, before);
-    inner n = {row, count, hidden, tt_aligned8(before, hidden) && tt_aligned8(p.a, hidden), false};
-    TT_LAUNCH((activate<T>), tt_parts(count, 8), 256, 0, n, drop, before, p.a);
-    tt_map_forward(p.a, count, hidden, dim, w2, nullptr, y);
+    inner n = {row, count, hidden, tt_aligned8(before, hidden) && tt_aligned8(a, hidden), false};
+    TT_LAUNCH((activate<T>), tt_parts(count, 8), 256, 0, n, drop, before, a);
+    tt_map_forward(a, count, hidden, dim, w2, nullptr, y);
     tt_branch_end(outer, row, y, count, dim, f->second.b, base != nullptr ? base + row * dim : nullptr, to);
   }
 }
