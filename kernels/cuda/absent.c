@@ -21,6 +21,10 @@ const tt_ops *tt_ops_cuda(tt_precision precision) {
   return NULL;
 }
 
+const tt_queues *tt_cuda_queues(void) {
+  return NULL;
+}
+
 bool tt_cuda_describe(tt_cuda_device *device) {
   (void)device;
   return false;

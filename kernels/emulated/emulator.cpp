@@ -1,13 +1,13 @@
-// The queue of work, the checks of launches, and shared memory.
+// The checks of launches, and shared memory.
 #include "emulator.h"
 
-#include <deque>
 #include <stdio.h>
 #include <stdlib.h>
 #include <vector>
 
 #include "block.h"
 #include "cuda/cuda.h"
+#include "streams.h"
 
 #include "core/philox.h"
 
@@ -15,8 +15,6 @@
 enum { MOST_THREADS = 1024, MOST_THREADS_Z = 64, MOST_BLOCKS_YZ = 65535 };
 
 namespace {
-
-std::deque<std::function<void()>> work;
 
 uint64_t seed_of(uint64_t launch, uint64_t block) {
   static uint64_t seed;
@@ -95,21 +93,11 @@ void tt_emulated_queue(const tt_launch_place &place, unsigned bound, dim3 blocks
   uint64_t number = launches++;
   tt_emulated_launch l = {place.kernel, place.file, place.line, bound, blocks, threads, shared, body};
   check(l);
-  work.push_back([l, number] { run(l, number); });
+  tt_emulated_queue_step(tt_cuda.stream, [l, number] { return run(l, number), true; });
 }
 
 void tt_emulated_queue_work(std::function<void()> one) {
-  work.push_back(one);
-}
-
-void tt_emulated_run(void) {
-  if (work.empty()) return;
-  tt_emulated_open_memory(true);
-  while (!work.empty()) {
-    work.front()();
-    work.pop_front();
-  }
-  tt_emulated_open_memory(false);
+  tt_emulated_queue_step(tt_cuda.stream, [one] { return one(), true; });
 }
 
 void tt_emulated_check_argument(const tt_launch_place &place, const void *p) {

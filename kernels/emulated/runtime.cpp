@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <vector>
 
 #include "emulator.h"
+#include "streams.h"
 
 namespace {
 
@@ -150,7 +150,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes) {
 }
 cudaError_t cudaFree(void *memory) {
   if (memory == NULL) return cudaSuccess;
-  tt_emulated_run();
+  tt_emulated_drain(NULL);
   for (size_t i = 0; i < allocations.size(); i++) {
     allocation a = allocations[i];
     if (a.memory != memory) continue;
@@ -162,16 +162,19 @@ cudaError_t cudaFree(void *memory) {
   tt_emulated_error("cudaFree of what was not allocated");
 }
 cudaError_t cudaFreeHost(void *memory) {
-  tt_emulated_run();
+  tt_emulated_drain(NULL);
   free(memory);
   return cudaSuccess;
+}
+
+static void queue(cudaStream_t stream, std::function<void()> work) {
+  tt_emulated_queue_step(stream, [work] { return work(), true; });
 }
 
 // From the host: what is there now, as CUDA copies it from memory that is not page-locked. To the host:
 // later.
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  (void)stream;
   bool to_host = find(to) == NULL, from_host = find(from) == NULL;
   if (kind == cudaMemcpyHostToDevice && (to_host || !from_host))
     tt_emulated_error("a copy to the device is none");
@@ -184,79 +187,15 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
   if (from_host) {
     const char *start = static_cast<const char *>(from);
     std::vector<char> now(start, start + bytes);
-    tt_emulated_queue_work([=] { memcpy(to, now.data(), bytes); });
+    queue(stream, [=] { memcpy(to, now.data(), bytes); });
   } else {
-    tt_emulated_queue_work([=] { memmove(to, from, bytes); });
+    queue(stream, [=] { memmove(to, from, bytes); });
   }
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void *memory, int byte, size_t bytes, cudaStream_t stream) {
-  (void)stream;
   if (bytes == 0) return cudaSuccess;
   check_range(memory, bytes, "cudaMemset goes past the end of memory of the device");
-  tt_emulated_queue_work([=] { memset(memory, byte, bytes); });
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
-  (void)flags;
-  *stream = NULL;
-  return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  (void)stream;
-  return cudaSuccess;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  (void)stream;
-  tt_emulated_run();
-  return cudaSuccess;
-}
-cudaError_t cudaDeviceSynchronize(void) {
-  tt_emulated_run();
-  return cudaSuccess;
-}
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
-  (void)stream, (void)event, (void)flags;
-  return cudaSuccess;
-}
-
-struct tt_emulated_event {
-  double seconds;
-  bool reached;
-};
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
-  (void)flags;
-  *event = new tt_emulated_event{0, true};
-  return cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  (void)stream;
-  event->reached = false;
-  tt_emulated_queue_work([=] {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    event->seconds = static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-    event->reached = true;
-  });
-  return cudaSuccess;
-}
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  if (!event->reached) tt_emulated_run();
-  return cudaSuccess;
-}
-// Asked for, an event is reached soon: who waits by asking does not wait for ever.
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  if (event->reached) return cudaSuccess;
-  tt_emulated_run();
-  return cudaErrorNotReady;
-}
-cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to) {
-  *milliseconds = static_cast<float>(1e3 * (to->seconds - from->seconds));
-  return cudaSuccess;
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  tt_emulated_run();
-  delete event;
+  queue(stream, [=] { memset(memory, byte, bytes); });
   return cudaSuccess;
 }

@@ -8,6 +8,7 @@
 
 #include "core/status.h"
 #include "device/ops.h"
+#include "device/queues.h"
 
 // Whether there is a device that this program can use. If not, `why` (n characters) gets the reason, a phrase
 // that names what is missing: no device, no driver, or a program without the backend.
@@ -24,6 +25,9 @@ tt_status tt_cuda_start(int local_rank, int local_ranks, bool share);
 // The table's scratch(), activation_size, name and precision may be read without a device; its operations
 // need tt_cuda_start.
 const tt_ops *tt_ops_cuda(tt_precision precision);
+
+// Its queues, once it has been started. NULL, without a message, where the backend is not built in.
+const tt_queues *tt_cuda_queues(void);
 
 // The device in hand, for the log.
 typedef struct {
