@@ -10,7 +10,7 @@ import math
 from workload import GAUSSIANS, SINGLE_PER_S, TERA, TOKENS
 
 CACHE = 32e6  # of an H100's 50 MB, in two halves
-SLAB_ELEMENTS, SLAB_LEAST = 8448 * 512, 4096  # TWOTRACK_SLAB's default, and the rows that a slab has at least
+SLAB_ELEMENTS, SLAB_LEAST = 16896 * 512, 4096  # TWOTRACK_SLAB's default, and the rows that a slab has at least
 # What our kernels are taken to get: memory, second-level cache; cuBLASLt's products of large shapes; those with a side of 64,
 # and our own kernels on tensor cores, whose tiles are small
 MEMORY, CACHED, LARGE, SMALL = 2.7 * TERA, 5.5 * TERA, 600 * TERA, 150 * TERA
@@ -23,13 +23,17 @@ class Cache:
     def __init__(self):
         self.kept, self.used, self.memory = collections.OrderedDict(), 0.0, 0.0
 
-    def touch(self, piece, size, write):
+    def touch(self, piece, size, write, last):
         if piece in self.kept:
             write |= self.kept.pop(piece)[1]
+            self.used -= size
         else:
-            self.used += size
             self.memory += 0 if write else size
+        if last:
+            self.memory += size if write else 0
+            return
         self.kept[piece] = size, write
+        self.used += size
         while self.used > CACHE:
             _, (size, written) = self.kept.popitem(last=False)
             self.used -= size
@@ -39,16 +43,16 @@ class Cache:
 @functools.lru_cache(maxsize=None)
 def slabbed(rows, slabs, kernels, pieces=16):
     """(bytes to memory, bytes moved) of each kernel, over all slabs. `kernels`: of each, what it reads and what it writes, as
-    (array, bytes a row). Arrays whose names begin with _ are scratch: the next slab has the same memory."""
+    (array, bytes a row, whether for the last time). Arrays whose names begin with _ are scratch: the next slab has the same memory."""
     cache, result = Cache(), [[0.0, 0.0] for _ in kernels]
     for slab in range(slabs):
         for total, arrays in zip(result, kernels):
             before = cache.memory
             for piece in range(pieces):
                 for write in (False, True):
-                    for name, width in arrays[write]:
+                    for name, width, last in arrays[write]:
                         size = width * rows / slabs / pieces
-                        cache.touch((name, None if name[0] == "_" else slab, piece), size, write)
+                        cache.touch((name, None if name[0] == "_" else slab, piece), size, write, last)
                         total[1] += size
             total[0] += cache.memory - before
     result[-1][0] += sum(size for (name, *_), (size, written) in cache.kept.items() if written and name[0] != "_")
@@ -69,10 +73,11 @@ class Step:
             self.times * x for x in (memory, cached, operations, seconds, launches)))
 
     def add_slabs(self, rows, widest, widths, *kernels):
-        """Kernels ("array array > array", operations, bytes of weights' gradients, how many more at the end); `widths`: columns of the
-        arrays; `widest`: what tt_slab_rows() is given."""
+        """Kernels ("array array! > array", operations, bytes of weights' gradients, how many more at the end); `widths`: columns of the
+        arrays; `widest`: what tt_slab_rows() is given. array!: with the hint that it is not used again soon."""
         slabs = math.ceil(rows / max(SLAB_LEAST, self.slab // widest // 128 * 128))
-        arrays = tuple(tuple(tuple((name, 2 * widths[name]) for name in side.split()) for side in what.split(">")) for what, *_ in kernels)
+        arrays = tuple(tuple(tuple((name.rstrip("!"), 2 * widths[name.rstrip("!")], name[-1] == "!") for name in side.split())
+                             for side in what.split(">")) for what, *_ in kernels)
         for (memory, moved), (_, operations, weights, once) in zip(slabbed(rows, slabs, arrays), kernels):
             self.add(memory + weights, max(0, moved - memory), operations, launches=slabs + once)
 
@@ -89,7 +94,7 @@ class Step:
 
     def norm_linear(self, rows, dim, outs):
         widths = {"x": dim, "_z": dim, **{f"y{k}": o for k, o in enumerate(outs)}}
-        self.add_slabs(rows, dim, widths, ("x > _z", 0, 0, 0), *((f"_z > y{k}", 2 * rows * dim * o, 0, 0) for k, o in enumerate(outs)))
+        self.add_slabs(rows, dim, widths, ("x! > _z", 0, 0, 0), *((f"_z > y{k}", 2 * rows * dim * o, 0, 0) for k, o in enumerate(outs)))
 
     def norm_linear_backward(self, rows, dim, outs, biases=True):
         widths = {"x": dim, "dx": dim, "_z": dim, **{f"dy{k}": o for k, o in enumerate(outs)}}
@@ -97,7 +102,7 @@ class Step:
             rows, dim, widths,
             *((f"dy{k} _z > _z" if k else f"dy{k} > _z", 2 * rows * dim * o, 0, 0) for k, o in enumerate(outs)),
             *([(" ".join(f"dy{k}" for k in range(len(outs))) + " > ", 0, 0, 0)] if biases else []),
-            ("_z x dx > dx _z", 0, 0, 1),
+            ("_z x! dx > dx! _z", 0, 0, 1),
             *((f"dy{k} _z > ", 2 * rows * dim * o, 8 * dim * o, 0) for k, o in enumerate(outs)))
 
     def linear_residual(self, rows, i, o):
@@ -113,13 +118,14 @@ class Step:
     def ffn(self, rows, dim, hidden):
         o, a = 2 * rows * dim * hidden, "_z" if dim == hidden else "_a"
         self.add_slabs(rows, max(dim, hidden), {"x": dim, "_z": dim, "h": hidden, "_a": hidden, "out": dim},
-                       ("x > _z", 0, 0, 0), ("_z > h", o, 0, 0), (f"h > {a}", 0, 0, 0), (f"{a} > out", o, 0, 0), ("out x > out", 0, 0, 0))
+                       ("x > _z", 0, 0, 0), ("_z > h", o, 0, 0), (f"h! > {a}", 0, 0, 0), (f"{a} > out", o, 0, 0),
+                       ("out x! > out!", 0, 0, 0))
 
     def ffn_backward(self, rows, dim, hidden):
         o, w = 2 * rows * dim * hidden, 8 * dim * hidden
         self.add_slabs(rows, max(dim, hidden), {"x": dim, "d": dim, "_z": dim, "h": hidden, "_a": hidden, "_da": hidden},
-                       ("d > _z", 0, 0, 0), ("_z > _da", o, 0, 0), ("h _da > _da _a", 0, 0, 0), ("_z _a > ", o, w, 0), ("_da > _z", o, 0, 0),
-                       ("_z x d > d _z", 0, 0, 0), ("_da _z > ", o, w, 1))
+                       ("d > _z", 0, 0, 0), ("_z > _da", o, 0, 0), ("h! _da > _da _a", 0, 0, 0), ("_z _a > ", o, w, 0),
+                       ("_da > _z", o, 0, 0), ("_z x! d > d! _z", 0, 0, 0), ("_da _z > ", o, w, 1))
 
     # ---- the parts of a step ----
     def attention_forward(self):

@@ -17,12 +17,12 @@ branch_end(branch b, tt_device_drop drop, const T *y, const float *bias, const T
   for (int c = (int)threadIdx.x % 32 * 8; c < b.dim; c += TT_STRIP) {
     tt_eight v = tt_row_read(y + at, c, b.dim, b.aligned), shift = {}, base = {};
     if (bias != nullptr) shift = tt_row_read(bias, c, b.dim, b.bias_aligned);
-    if (residual != nullptr) base = tt_row_read(residual + at, c, b.dim, b.aligned);
+    if (residual != nullptr) base = tt_row_read<true>(residual + at, c, b.dim, b.aligned);
     float factor[8];
     tt_drop_eight(drop, r, c / 8, factor);
 #pragma unroll
     for (int e = 0; e < 8; e++) v.v[e] = base.v[e] + factor[e] * (v.v[e] + shift.v[e]);
-    tt_row_write(out + at, c, b.dim, b.aligned, v);
+    tt_row_write<true>(out + at, c, b.dim, b.aligned, v);
   }
 }
 

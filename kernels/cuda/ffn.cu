@@ -19,7 +19,7 @@ template <class T> TT_KERNEL(256) activate(inner n, tt_device_drop drop, const T
   if (row >= n.rows) return;
   tt_drop_row r = tt_drop_row_of(drop, n.first + row);
   for (int c = (int)threadIdx.x % 32 * 8; c < n.hidden; c += TT_STRIP) {
-    tt_eight v = tt_row_read(h + at, c, n.hidden, n.aligned);
+    tt_eight v = tt_row_read<true>(h + at, c, n.hidden, n.aligned);
     float factor[8];
     tt_drop_eight(drop, r, c / 8, factor);
 #pragma unroll
@@ -40,7 +40,8 @@ activate_backward(inner n, tt_device_drop drop, const T *h, T *d, T *a, tt_colum
   for (int64_t row = start + threadIdx.x / 32; row < end && c < n.hidden; row += 8) {
     tt_drop_row r = tt_drop_row_of(drop, n.first + row);
     int64_t at = row * n.hidden;
-    tt_eight v = tt_row_read(h + at, c, n.hidden, n.aligned), g = tt_row_read(d + at, c, n.hidden, n.aligned);
+    tt_eight v = tt_row_read<true>(h + at, c, n.hidden, n.aligned),
+             g = tt_row_read(d + at, c, n.hidden, n.aligned);
     float factor[8];
     tt_drop_eight(drop, r, c / 8, factor);
 #pragma unroll
@@ -95,7 +96,7 @@ static void ffn(const tt_ffn *f, const tt_activation *x, const tt_activation *re
     bool same = hidden == dim; // then a takes the place of LN(x), which is in the cache and read no more
     T *a = same ? p.z : p.a;
     T *y = residual != out ? to : same ? p.a : p.z; // where the second product goes
-    tt_norm_rows(tt_cells<T>(x) + row * dim, count, dim, f->norm, {s.mean + row, s.rstd + row}, p.z);
+    tt_norm_rows(tt_cells<T>(x) + row * dim, count, dim, f->norm, {s.mean + row, s.rstd + row}, true, p.z);
     tt_map_forward(p.z, count, dim, hidden, w1, f->first.b, before);
     inner n = {row, count, hidden, tt_aligned8(before, hidden) && tt_aligned8(a, hidden), false};
     TT_LAUNCH((activate<T>), tt_parts(count, 8), 256, 0, n, drop, before, a);

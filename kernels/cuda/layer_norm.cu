@@ -8,7 +8,7 @@
 template <class T>
 static void layer_norm(const float *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
                        tt_activation *y) {
-  tt_norm_rows(x, rows, dim, norm, s, tt_cells<T>(y));
+  tt_norm_rows(x, rows, dim, norm, s, false, tt_cells<T>(y));
 }
 
 template <class T>

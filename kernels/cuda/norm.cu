@@ -20,7 +20,7 @@ TT_DEVICE float centred_squares(const tt_eight &x, int c, int dim, float mean) {
 // A warp a row. STRIPS * TT_STRIP channels stay in registers; 0: any number, each time read again.
 template <class X, class Y, int STRIPS>
 TT_KERNEL(256)
-norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, Y *y, bool aligned,
+norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, bool again, Y *y, bool aligned,
           bool norm_aligned) {
   int64_t row = (int64_t)blockIdx.x * 8 + threadIdx.x / 32;
   if (row >= rows) return; // the whole warp
@@ -31,7 +31,9 @@ norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, Y
   float sum = 0, squares = 0;
 #pragma unroll
   for (int k = 0; k < strips; k++) {
-    tt_eight v = tt_row_read(from, k * TT_STRIP + lane * 8, dim, aligned);
+    int c = k * TT_STRIP + lane * 8;
+    bool once = STRIPS > 0 && !again;
+    tt_eight v = once ? tt_row_read<true>(from, c, dim, aligned) : tt_row_read(from, c, dim, aligned);
     if (STRIPS > 0) kept[STRIPS > 0 ? k : 0] = v;
     sum += sum_eight(v);
   }
@@ -56,14 +58,14 @@ norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, Y
 }
 
 template <class X, class Y>
-void tt_norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, Y *y) {
+void tt_norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, bool again, Y *y) {
   bool aligned = tt_aligned8(x, dim) && tt_aligned8(y, dim);
   bool norm_aligned = tt_aligned8(norm.w, dim) && tt_aligned8(norm.b, dim);
   int64_t blocks = tt_parts(rows, 8);
   if (dim <= 2 * TT_STRIP)
-    TT_LAUNCH((norm_rows<X, Y, 2>), blocks, 256, 0, x, rows, dim, norm, s, y, aligned, norm_aligned);
+    TT_LAUNCH((norm_rows<X, Y, 2>), blocks, 256, 0, x, rows, dim, norm, s, again, y, aligned, norm_aligned);
   else
-    TT_LAUNCH((norm_rows<X, Y, 0>), blocks, 256, 0, x, rows, dim, norm, s, y, aligned, norm_aligned);
+    TT_LAUNCH((norm_rows<X, Y, 0>), blocks, 256, 0, x, rows, dim, norm, s, again, y, aligned, norm_aligned);
 }
 
 // ---- backward ----
@@ -131,7 +133,7 @@ norm_rows_backward(norm_backward b, const D *dy, const X *x, tt_weights norm, tt
     float rstd = 0, sum = 0, product = 0;
     if (mine) {
       d = tt_row_read(dy + row * dim, c, dim, b.aligned);
-      hat = tt_row_read(x + row * dim, c, dim, b.aligned);
+      hat = tt_row_read<true>(x + row * dim, c, dim, b.aligned);
       if (b.keep) old = tt_row_read(dx + row * dim, c, dim, b.aligned);
       float mean = s.mean[row];
       rstd = s.rstd[row];
@@ -153,7 +155,7 @@ norm_rows_backward(norm_backward b, const D *dy, const X *x, tt_weights norm, tt
       old.v[e] += rstd * (gamma.v[e] * d.v[e] - sum - hat.v[e] * product);
       hat.v[e] = hat.v[e] * gamma.v[e] + beta.v[e];
     }
-    tt_row_write(dx + row * dim, c, dim, b.aligned, old);
+    tt_row_write<true>(dx + row * dim, c, dim, b.aligned, old);
     if (z != nullptr) tt_row_write(z + row * dim, c, dim, b.aligned, hat);
   }
   store_sums(b, sums.gamma, scale, group, c);
@@ -173,9 +175,9 @@ void tt_norm_rows_backward(const D *dy, const X *x, int64_t rows, int dim, tt_we
             norm, s, dx, z, sums);
 }
 
-template void tt_norm_rows(const float *, int64_t, int, tt_weights, tt_statistics, float *);
-template void tt_norm_rows(const float *, int64_t, int, tt_weights, tt_statistics, tt_bf16 *);
-template void tt_norm_rows(const tt_bf16 *, int64_t, int, tt_weights, tt_statistics, tt_bf16 *);
+template void tt_norm_rows(const float *, int64_t, int, tt_weights, tt_statistics, bool, float *);
+template void tt_norm_rows(const float *, int64_t, int, tt_weights, tt_statistics, bool, tt_bf16 *);
+template void tt_norm_rows(const tt_bf16 *, int64_t, int, tt_weights, tt_statistics, bool, tt_bf16 *);
 #define BACKWARD(X, D)                                                                                       \
   template void tt_norm_rows_backward(const D *, const X *, int64_t, int, tt_weights, tt_statistics, bool,   \
                                       X *, X *, const tt_norm_sums &, bool);

@@ -7,9 +7,9 @@
 #include "cuda.h"
 #include "slab.h"
 
-// y = LN(x), x and y (rows, dim); the statistics are outputs.
+// y = LN(x), x and y (rows, dim); the statistics are outputs. `again`: x is read again soon.
 template <class X, class Y>
-void tt_norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, Y *y);
+void tt_norm_rows(const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s, bool again, Y *y);
 
 // The sums of dgamma and dbeta.
 struct tt_norm_sums {

@@ -33,7 +33,7 @@ static void norm_linear(const tt_activation *x, int64_t rows, int dim, tt_weight
   pieces<T> p = cut<T>(&room, rows, dim, nullptr, count, tt_gradients{});
   for (int64_t row = 0; row < rows; row += p.slab) {
     int64_t height = rows - row < p.slab ? rows - row : p.slab;
-    tt_norm_rows(tt_cells<T>(x) + row * dim, height, dim, norm, {s.mean + row, s.rstd + row}, p.z);
+    tt_norm_rows(tt_cells<T>(x) + row * dim, height, dim, norm, {s.mean + row, s.rstd + row}, false, p.z);
     for (int k = 0; k < count; k++) { // weights for each slab: loose copies (product.h) do not last for many
       const T *w = tt_cuda_weight<T>(maps[k].at.w, (int64_t)maps[k].out * dim);
       tt_map_forward(p.z, height, dim, maps[k].out, w, maps[k].at.b,

@@ -64,10 +64,25 @@ TT_DEVICE void tt_check_aligned(const void *p) {
 }
 #endif
 
-TT_DEVICE tt_eight tt_load8(const float *p) {
+// LAST: a hint that these bytes are not used again soon, so that they leave the second-level cache before
+// others, which are: those that a slab's kernels leave to each other (slab.h).
+#ifdef __CUDACC__
+template <bool LAST, class W> TT_DEVICE W tt_fetch(const W *p) {
+  return LAST ? __ldcs(p) : *p;
+}
+template <bool LAST, class W> TT_DEVICE void tt_put(W *p, W x) {
+  if (LAST)
+    __stcs(p, x);
+  else
+    *p = x;
+}
+#endif
+
+template <bool LAST = false> TT_DEVICE tt_eight tt_load8(const float *p) {
   tt_eight e;
 #ifdef __CUDACC__
-  float4 a = reinterpret_cast<const float4 *>(p)[0], b = reinterpret_cast<const float4 *>(p)[1];
+  float4 a = tt_fetch<LAST>(reinterpret_cast<const float4 *>(p)),
+         b = tt_fetch<LAST>(reinterpret_cast<const float4 *>(p) + 1);
   e.v[0] = a.x, e.v[1] = a.y, e.v[2] = a.z, e.v[3] = a.w;
   e.v[4] = b.x, e.v[5] = b.y, e.v[6] = b.z, e.v[7] = b.w;
 #else
@@ -76,10 +91,10 @@ TT_DEVICE tt_eight tt_load8(const float *p) {
 #endif
   return e;
 }
-TT_DEVICE tt_eight tt_load8(const tt_bf16 *p) {
+template <bool LAST = false> TT_DEVICE tt_eight tt_load8(const tt_bf16 *p) {
   tt_eight e;
 #ifdef __CUDACC__
-  uint4 words = *reinterpret_cast<const uint4 *>(p);
+  uint4 words = tt_fetch<LAST>(reinterpret_cast<const uint4 *>(p));
   const uint32_t w[4] = {words.x, words.y, words.z, words.w};
 #pragma unroll
   for (int i = 0; i < 4; i++) {
@@ -93,22 +108,22 @@ TT_DEVICE tt_eight tt_load8(const tt_bf16 *p) {
   return e;
 }
 
-TT_DEVICE void tt_store8(float *p, tt_eight e) {
+template <bool LAST = false> TT_DEVICE void tt_store8(float *p, tt_eight e) {
 #ifdef __CUDACC__
-  reinterpret_cast<float4 *>(p)[0] = make_float4(e.v[0], e.v[1], e.v[2], e.v[3]);
-  reinterpret_cast<float4 *>(p)[1] = make_float4(e.v[4], e.v[5], e.v[6], e.v[7]);
+  tt_put<LAST>(reinterpret_cast<float4 *>(p), make_float4(e.v[0], e.v[1], e.v[2], e.v[3]));
+  tt_put<LAST>(reinterpret_cast<float4 *>(p) + 1, make_float4(e.v[4], e.v[5], e.v[6], e.v[7]));
 #else
   tt_check_aligned(p);
   for (int i = 0; i < 8; i++) p[i] = e.v[i];
 #endif
 }
-TT_DEVICE void tt_store8(tt_bf16 *p, tt_eight e) {
+template <bool LAST = false> TT_DEVICE void tt_store8(tt_bf16 *p, tt_eight e) {
 #ifdef __CUDACC__
   uint32_t w[4];
 #pragma unroll
   for (int i = 0; i < 4; i++)
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(w[i]) : "f"(e.v[2 * i + 1]), "f"(e.v[2 * i]));
-  *reinterpret_cast<uint4 *>(p) = make_uint4(w[0], w[1], w[2], w[3]);
+  tt_put<LAST>(reinterpret_cast<uint4 *>(p), make_uint4(w[0], w[1], w[2], w[3]));
 #else
   tt_check_aligned(p);
   for (int i = 0; i < 8; i++) p[i] = tt_from_float<tt_bf16>(e.v[i]);

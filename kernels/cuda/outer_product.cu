@@ -105,13 +105,13 @@ template <class T> TT_KERNEL(256) contract(contraction<T> x) {
           if (to_j >= length || channel >= x.dim) continue;
           int64_t at = (pair + to_j) * x.dim;
           tt_eight u = tt_strip_eight(strip, row, lane % 8);
-          tt_eight old =
-              x.residual != nullptr ? tt_row_eight(x.residual + at, channel, x.dim, x.wide) : tt_no_eight();
+          tt_eight old = x.residual != nullptr ? tt_row_eight<true>(x.residual + at, channel, x.dim, x.wide)
+                                               : tt_no_eight();
           float factor[8];
           tt_drop_eight(x.drop, tt_drop_row_at(x.drop, m, i, to_j), channel / 8, factor);
 #pragma unroll
           for (int e = 0; e < 8; e++) old.v[e] += factor[e] * (product_factor * u.v[e] + bias[e]);
-          tt_row_store(x.out + at, channel, x.dim, x.wide, old);
+          tt_row_store<true>(x.out + at, channel, x.dim, x.wide, old);
         }
         __syncwarp(); // the strip has been read
       }

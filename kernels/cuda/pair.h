@@ -26,13 +26,15 @@ static inline int64_t tt_multiple(int64_t count, int64_t step) {
 }
 
 // Channels c .. c + 7 (c a multiple of 8) of a row of `width`: zeros at and after its end. wide: tt_aligned8
-// of the array.
-template <class T> TT_DEVICE tt_eight tt_row_eight(const T *row, int c, int width, bool wide) {
-  return wide ? tt_load8(row + c) : tt_load_any(row + c, width - c);
+// of the array; LAST: see tt_load8.
+template <bool LAST = false, class T>
+TT_DEVICE tt_eight tt_row_eight(const T *row, int c, int width, bool wide) {
+  return wide ? tt_load8<LAST>(row + c) : tt_load_any(row + c, width - c);
 }
-template <class T> TT_DEVICE void tt_row_store(T *row, int c, int width, bool wide, const tt_eight &e) {
+template <bool LAST = false, class T>
+TT_DEVICE void tt_row_store(T *row, int c, int width, bool wide, const tt_eight &e) {
   if (wide)
-    tt_store8(row + c, e);
+    tt_store8<LAST>(row + c, e);
   else
     tt_store_any(row + c, width - c, e);
 }

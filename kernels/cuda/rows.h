@@ -9,15 +9,16 @@
 enum { TT_STRIP = 256 }; // channels of a warp
 
 // Channels c..c+7 of a row of `width`; those past its end are 0, and are not written. `aligned`:
-// tt_aligned8() of all rows.
-template <class T> TT_DEVICE tt_eight tt_row_read(const T *row, int64_t c, int64_t width, bool aligned) {
-  if (aligned && c + 8 <= width) return tt_load8(row + c);
+// tt_aligned8() of all rows. LAST: see tt_load8.
+template <bool LAST = false, class T>
+TT_DEVICE tt_eight tt_row_read(const T *row, int64_t c, int64_t width, bool aligned) {
+  if (aligned && c + 8 <= width) return tt_load8<LAST>(row + c);
   return tt_load_any(row + c, c + 8 <= width ? 8 : static_cast<int>(width - c));
 }
-template <class T>
+template <bool LAST = false, class T>
 TT_DEVICE void tt_row_write(T *row, int64_t c, int64_t width, bool aligned, const tt_eight &x) {
   if (aligned && c + 8 <= width)
-    tt_store8(row + c, x);
+    tt_store8<LAST>(row + c, x);
   else
     tt_store_any(row + c, c + 8 <= width ? 8 : static_cast<int>(width - c), x);
 }

@@ -11,7 +11,7 @@ static limits slab_limits() {
   if (wanted.elements == 0) {
     const char *text = getenv("TWOTRACK_SLAB");
     wanted = {text != nullptr ? atoll(text) : 0, 8};
-    if (wanted.elements <= 0) wanted = {8448 * 512, 4096};
+    if (wanted.elements <= 0) wanted = {16896 * 512, 4096};
   }
   return wanted;
 }

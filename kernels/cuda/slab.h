@@ -9,9 +9,10 @@
 
 // Rows of a slab of `rows` rows whose widest temporary array has `widest` columns: all slabs are this long,
 // only the last may be shorter. A function of shapes alone, and of TWOTRACK_SLAB (elements of that array, for
-// tests and trials). Unset, it is 8448 x 512: 8.7 MB in bf16, so that the three or four arrays that a kernel
-// and the next one use take some 32 MB, and a product of 512 columns has a tile of 128 x 256 for each of an
-// H100's 132 multiprocessors; but at least 4096 rows, for products with fewer are slow.
+// tests and trials). Unset, it is 16896 x 512: 17 MB in bf16, so that of what one
+// kernel leaves to the next, and that one reads beside it, some 32 MB stay in the cache, and a product of 512
+// columns has two tiles of 128 x 256 for each of an H100's 132 multiprocessors; but at least 4096 rows, for
+// products with fewer are slow.
 int64_t tt_slab_rows(int64_t rows, int widest);
 
 // At least the elements of a slab's array of `columns` columns, whatever it was chosen for; more rows or

@@ -67,15 +67,15 @@ open_gate(tt_out_of<T> x, tt_statistics s, const T *dout, const T *gate, T *dgat
         }
       },
       [&](int64_t r, int channel, tt_eight &u, const float *factor) {
-        tt_eight d = tt_row_eight(dout + r * x.dim, channel, x.dim, x.wide);
-        tt_eight g = tt_row_eight(gate + r * x.dim, channel, x.dim, x.wide);
+        tt_eight d = tt_row_eight<true>(dout + r * x.dim, channel, x.dim, x.wide);
+        tt_eight g = tt_row_eight<true>(gate + r * x.dim, channel, x.dim, x.wide);
 #pragma unroll
         for (int e = 0; e < 8; e++) {
           float bias = channel + e < x.dim ? x.b[channel + e] : 0.0f, through = factor[e] * d.v[e];
           d.v[e] = through * (u.v[e] + bias), g.v[e] *= through;
           sum.v[e] += g.v[e];
         }
-        tt_row_store(dgate + r * x.dim, channel, x.dim, x.wide, d);
+        tt_row_store<true>(dgate + r * x.dim, channel, x.dim, x.wide, d);
         tt_store8(to.du + r * to.du_width + channel, g); // whole eights: its rows are that wide
         u = g;
       },
