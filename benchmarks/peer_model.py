@@ -38,6 +38,7 @@ PRESETS = {
     "cpu-base": Shape(6, 256, 16, 128, 32, 256),
     "42M": Shape(6, 768, 48, 512, 64, 768),
     "84M": Shape(12, 768, 48, 512, 64, 768),
+    "1.1B": Shape(64, 1536, 96, 512, 64, 1536),
 }
 
 
@@ -107,7 +108,8 @@ class OuterProduct(nn.Module):
         hidden, pair = a.shape[-1], self.linear_out.out_features
         w = self.linear_out.weight.view(pair, hidden, hidden).transpose(0, 1).reshape(hidden, pair * hidden)
         t = (a @ w).unflatten(-1, (pair, hidden))  # (B, S, P, C)
-        return b[:, None] @ t.transpose(-1, -2) + self.linear_out.bias
+        product = b[:, None] @ t.transpose(-1, -2)
+        return product + self.linear_out.bias.to(product.dtype)  # or it would make bf16 fp32
 
     def forward(self, y, mask, scale, factored):
         """mask (B, S, 1) is already divided by sqrt(S); scale (B, S, S, 1) divides by the mask's product."""
@@ -319,6 +321,11 @@ class Model(nn.Module):
             if isinstance(module, nn.Embedding) and module.padding_idx is not None:
                 module.weight.data[module.padding_idx] = 0
 
+    def compile(self):
+        """What takes the time, for shapes that change: one layer's code serves all layers."""
+        for module in (*self.encoder.layers, self.se3_invariant_kernel, self.edge_feature, self.movement_pred_head):
+            module.compile(dynamic=True)
+
     def forward(self, batch):
         x = self.atom_feature(batch, self.embed_tokens(batch["src_token"]))
         position = batch["src_pos"]
@@ -326,15 +333,22 @@ class Model(nn.Module):
         distances = self.se3_invariant_kernel(delta.norm(dim=-1), batch["pair_type"])
         pair = self.edge_feature(batch, distances)
         dtype = torch.bfloat16 if self.half else x.dtype
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+        with torch.autocast(position.device.type, torch.bfloat16, enabled=self.half):
             masks = Masks.of(batch["atom_mask"], dtype)
             x, pair = self.encoder(x.to(dtype), pair.to(dtype), masks, self.drop, self.factored)
             atoms, atom_pairs = x[:, 1:], pair[:, 1:, 1:]
             movement = self.movement_pred_head(atoms, atom_pairs, masks.key_bias[..., 1:], delta, self.drop)
-            logits = self.lm_head(atoms[batch["target_token"] != 0])
+            logits = self.lm_head(atoms.flatten(0, 1)[masked_atoms(batch)])
         predicted = position + movement  # in the positions' own precision again
         distance = (predicted[:, None, :] - predicted[:, :, None]).norm(dim=-1)
         return logits.to(position.dtype), movement, predicted, distance
+
+
+def masked_atoms(batch):
+    """Their places among all padded atoms; found once, because a GPU has to be waited for to know how many there are."""
+    if "masked" not in batch:
+        batch["masked"] = batch["target_token"].flatten().nonzero().squeeze(1)
+    return batch["masked"]
 
 
 def losses(output, batch):
@@ -342,7 +356,7 @@ def losses(output, batch):
     logits, _, predicted, distance = output
     mask = batch["atom_mask"].to(predicted.dtype)
     atoms, target = mask.sum(1), batch["target_pos"]
-    token = F.cross_entropy(logits, batch["target_token"][batch["target_token"] != 0])
+    token = F.cross_entropy(logits, batch["target_token"].flatten()[masked_atoms(batch)])
     position = ((predicted - target).abs().sum(-1) * mask).sum(1) / (atoms + 1e-10)
     true = (target[:, None, :] - target[:, :, None]).norm(dim=-1)
     off = (distance - true).abs() * mask[:, :, None] * mask[:, None, :]
@@ -403,6 +417,6 @@ def update(model, updater, micro_batches):
     for batch in micro_batches:
         loss = sum(losses(model(batch), batch)) / len(micro_batches)
         loss.backward()
-        total += float(loss.detach())
+        total = total + loss.detach()
     updater.step()
-    return total
+    return float(total)

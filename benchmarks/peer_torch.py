@@ -17,7 +17,7 @@ try:
     import numpy as np
     import torch
 
-    from peer_model import NO_DROPOUT, PRESETS, Model, Shape, Updater, losses, update
+    from peer_model import NO_DROPOUT, PRESETS, Model, Shape, Updater, losses, masked_atoms, update
     from peer_molecules import PAIRS, Store, features, micro_batches
 except ImportError as missing:
     print(f"skipped: {missing}; {sys.executable} needs what benchmarks/requirements.txt lists (PYTHON names another one)")
@@ -154,18 +154,26 @@ def parse_shape(text):
     return Shape(*map(int, sizes))
 
 
+def numbers(text):
+    if not all(x.isdecimal() and int(x) for x in text.split(",")):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number, or numbers separated by commas")
+    return [int(x) for x in text.split(",")]
+
+
 class Plan:
     """One way to do a step: what is timed is the update of micro-batches that lie ready in memory."""
 
     def __init__(self, name, parts, by_length, factored):
         self.name, self.parts, self.by_length, self.factored = name, parts, by_length, factored
-        self.seconds, self.padded_pairs, self.micro_batches = [], 0, 0
+        self.seconds, self.padded_pairs, self.micro_batches, self.peak = [], 0, 0, 0
 
-    def step(self, model, updater, samples, max_pairs, timed):
-        batches = micro_batches(samples, self.parts, self.by_length, max_pairs)
+    def step(self, model, updater, samples, device, timed):
+        batches = device.take(micro_batches(samples, self.parts, self.by_length, device.max_pairs))
         model.factored = self.factored
         begun = time.perf_counter()
         loss = update(model, updater, batches)
+        device.wait()
+        self.peak = max(self.peak, device.peak())
         if timed:
             self.seconds.append(time.perf_counter() - begun)
             self.padded_pairs += sum(b["src_token"].shape[0] * (b["src_token"].shape[1] + 1) ** 2 for b in batches)
@@ -175,14 +183,15 @@ class Plan:
 
     def result(self):
         return {"ms_per_update": 1e3 * float(np.mean(self.seconds)), "ms_median": 1e3 * float(np.median(self.seconds)),
-                "padded_pairs": self.padded_pairs, "micro_batches_per_update": self.micro_batches / len(self.seconds)}  # fmt: skip
+                "padded_pairs": self.padded_pairs, "micro_batches_per_update": self.micro_batches / len(self.seconds),
+                "peak_device_bytes": self.peak}  # fmt: skip
 
 
-def plans_of(a):
+def plans_of(a, sort):
     if not a.interleave:
-        name = "+".join(["sorted"] * bool(a.sort) + ["factored"] * a.factored) or "upstream"
-        return [Plan(name, a.sort or a.parts, bool(a.sort), a.factored)]
-    parts = a.sort or a.parts
+        name = "+".join(["sorted"] * bool(sort) + ["factored"] * a.factored) or "upstream"
+        return [Plan(name, sort or a.parts, bool(sort), a.factored)]
+    parts = sort or a.parts
     return [Plan("upstream", a.parts, False, False), Plan("sorted", parts, True, False), Plan("sorted+factored", parts, True, True)]
 
 
@@ -191,12 +200,11 @@ def plans_of(a):
 PAIR_TRACK, ATTENTION, OUTER, EMBEDDING = 14, 4, 4, 16
 
 
-def pairs_that_fit(shape, parameters):
-    """Padded pairs of the micro-batch that is estimated to fill nine tenths of the free memory."""
-    numbers = shape.layers * (PAIR_TRACK * shape.pair + ATTENTION * shape.heads)
-    numbers += OUTER * shape.hidden**2 + EMBEDDING * shape.pair
+def pairs_that_fit(shape, parameters, free, size=4):
+    """Padded pairs of the micro-batch that is estimated to fill nine tenths of the free memory; `size`: bytes of the encoder's numbers."""
+    numbers = shape.layers * (PAIR_TRACK * shape.pair + ATTENTION * shape.heads) + OUTER * shape.hidden**2
     states = 16 * parameters  # weights, gradients, two moments
-    return max(1, int((0.9 * available_bytes() - states) / (4 * numbers)))
+    return max(1, int((0.9 * free - states) / (size * numbers + 4 * EMBEDDING * shape.pair)))
 
 
 def kilobytes_of(path, name):
@@ -212,10 +220,92 @@ def peak_bytes():
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+class Processor:
+    def __init__(self, a):
+        limit_memory()
+        torch.set_num_threads(a.threads)
+        self.type, self.name, self.size, self.max_pairs = "cpu", "cpu", 4, 0
+
+    def free(self):
+        return available_bytes()
+
+    def take(self, batches):
+        return batches
+
+    def wait(self):
+        pass
+
+    def peak(self):
+        return 0
+
+
+class Gpu:
+    def __init__(self, a):
+        if not torch.cuda.is_available():
+            print(f"skipped: this torch ({torch.__version__}) finds no GPU")
+            sys.exit(77)
+        torch.set_float32_matmul_precision("high")  # tf32 where the embedding is fp32
+        self.type, self.name, self.max_pairs = "cuda", torch.cuda.get_device_name(), 0
+        self.size = 2 if a.precision == "bf16" else 4
+
+    def free(self):
+        return torch.cuda.mem_get_info()[0]
+
+    def take(self, batches):
+        """Ready in the GPU's memory, whose peak counts from here on."""
+        for batch in batches:
+            masked_atoms(batch)
+        taken = [{k: v.to("cuda") for k, v in batch.items()} for batch in batches]
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        return taken
+
+    def wait(self):
+        torch.cuda.synchronize()
+
+    def peak(self):
+        return torch.cuda.max_memory_allocated()
+
+
 def limit_memory():
     """An allocation too many is to fail here, not to have the system end some other program."""
     limit = 1024 * kilobytes_of("/proc/self/status", "VmData") + available_bytes()
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def without_memory(error):
+    return isinstance(error, RuntimeError) and ("allocate memory" in str(error) or "out of memory" in str(error))
+
+
+def fitting(device, work):
+    """work(), with half as many padded pairs at once as often as a GPU's memory is not enough."""
+    while True:
+        try:
+            return work()
+        except RuntimeError as error:
+            if not without_memory(error):
+                raise
+            if device.type == "cpu" or device.max_pairs < 2:
+                sys.exit(f"peer_torch: not enough memory for {device.max_pairs} padded pairs at once: give a smaller --max-pairs")
+        device.max_pairs //= 2
+        torch.cuda.empty_cache()
+
+
+def fastest_sort(a, model, updater, samples, device):
+    """Of the numbers of sorted micro-batches to choose from, the one whose second update is the fastest."""
+    seconds = {}
+    for sort in a.sort if len(a.sort) > 1 else []:
+        plan = Plan("try", sort, True, a.factored or a.interleave)
+        for timed in (False, True):
+            plan.step(model, updater, samples, device, timed)
+        seconds[sort] = plan.seconds[0]
+    return min(seconds, key=seconds.get) if seconds else (a.sort or [0])[0]
+
+
+def compiled_graphs():
+    from torch._dynamo.utils import counters
+
+    return counters["stats"].get("unique_graphs", 0)
 
 
 def check(a):
@@ -228,28 +318,34 @@ def check(a):
 
 
 def measure(a):
-    limit_memory()
-    torch.set_num_threads(a.threads)
+    device = Gpu(a) if a.device == "cuda" else Processor(a)
     torch.manual_seed(1)
-    libraries, model = peak_bytes(), Model(a.shape, half=a.precision == "bf16")
+    libraries = peak_bytes()
+    with torch.device(device.type):
+        model = Model(a.shape, half=a.precision == "bf16")
+        model.initialise()
     parameters = sum(p.numel() for p in model.parameters())
-    max_pairs = a.max_pairs or pairs_that_fit(a.shape, parameters)
-    model.initialise()
-    updater, plans = Updater(model, lr=1e-4), plans_of(a)
+    device.max_pairs = a.max_pairs or pairs_that_fit(a.shape, parameters, device.free(), device.size)
+    updater = Updater(model, lr=1e-4)
+    if a.compile:
+        torch._dynamo.config.suppress_errors = True  # what cannot be compiled runs as it is; "graphs" tells how many were
+        model.compile()
     random, stream = np.random.default_rng(1), Store(a.store).samples(a.seed, a.lanes)
     batches = [[features(next(stream), random) for _ in range(a.batch)] for _ in range(a.warmup + a.steps)]
-    try:
+    sort = fitting(device, lambda: fastest_sort(a, model, updater, batches[0], device))
+
+    def run():
+        plans = plans_of(a, sort)
         for k, samples in enumerate(batches):
             for plan in plans:
-                plan.step(model, updater, samples, max_pairs, k >= a.warmup)
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):
-            raise
-        sys.exit(f"peer_torch: not enough memory for {max_pairs} padded pairs at once: give a smaller --max-pairs")
+                plan.step(model, updater, samples, device, k >= a.warmup)
+        return plans
+
+    plans = fitting(device, run)
     atoms = np.array([len(s["src_token"]) for b in batches[a.warmup :] for s in b])
     result = {
-        "torch": torch.__version__, "threads": a.threads,
-        "precision": a.precision, "steps": a.steps, "batch_size": a.batch, "max_pairs": max_pairs,
+        "torch": torch.__version__, "threads": a.threads, "device": device.name, "graphs": compiled_graphs() if a.compile else 0,
+        "precision": a.precision, "steps": a.steps, "batch_size": a.batch, "max_pairs": device.max_pairs, "sort": sort,
         "atoms_total": int(atoms.sum()), "atoms_mean": float(atoms.mean()), "atoms_longest": int(atoms.max()),
         "length_bin_atoms": 8, "length_histogram": np.bincount(np.minimum(atoms // 8, 31), minlength=32).tolist(),
         "real_pairs": int(((atoms + 1) ** 2).sum()), "parameters": parameters,
@@ -276,11 +372,14 @@ def main():
         t.add_argument("--steps", type=int, default=20)
         t.add_argument("--warmup", type=int, default=3)
         t.add_argument("--threads", type=int, default=os.cpu_count())
+        t.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+        t.add_argument("--compile", action="store_true", help="by torch.compile: the layers, and what else takes time")
         t.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
         t.add_argument("--max-pairs", type=int, default=0, metavar="N",
                        help="padded pairs at once; larger micro-batches are halved (default: what memory is estimated to hold)")
         t.add_argument("--parts", type=int, default=1, help="micro-batches of the unsorted batch (default 1)")
-        t.add_argument("--sort", type=int, default=0, metavar="PARTS", help="micro-batches of similar length, this many")
+        t.add_argument("--sort", type=numbers, default=[], metavar="PARTS,...",
+                       help="micro-batches of similar length, this many; of several numbers the fastest")
         t.add_argument("--factored", action="store_true", help="the outer product reassociated")
         t.add_argument("--interleave", action="store_true", help="upstream's way, sorted, sorted and factored, in turn on each batch")
         t.set_defaults(run=run)

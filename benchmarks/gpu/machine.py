@@ -3,6 +3,7 @@ import concurrent.futures
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -210,7 +211,7 @@ def start(machine):
 
 def json_of(answer):
     """The JSON object that a command printed, after whatever else it said."""
-    at = answer.out.find("{")
-    if at < 0:
+    at = re.search(r"^\{$", answer.out, re.M)
+    if not at:
         raise Failed(f"no answer: {answer.tail()}")
-    return json.JSONDecoder().raw_decode(answer.out[at:])[0]
+    return json.JSONDecoder().raw_decode(answer.out[at.start() :])[0]

@@ -5,9 +5,9 @@ import shlex
 import sys
 
 import sides
-from machine import FAILED, CUT_SHORT, PASSED
+from floors import PAIR_PARTS, floor_seconds
+from machine import CUT_SHORT, FAILED, PASSED
 from workload import MODELS, PARTS, PEAK, Batch
-from floors import floor_seconds
 from written import SLAB_ELEMENTS, kernels
 
 
@@ -64,7 +64,7 @@ def parts_table(size, f):
         own = [k for k in made if k[0] == part]
         passes = sum(k[2] for k in own) / (2 * batch.R * model.P * model.layers) if known else 0
         rows.append([part, f"{ms:.2f}", f"{100 * ms / total:.1f} %", f"{1e3 * sum(k[5] for k in own):.2f}" if known else "",
-                     f"{1e3 * max(floors[part]):.2f}" if known else "", f"{passes:.1f}" if known and len(own) and passes > 1 else ""])  # fmt: skip
+                     f"{1e3 * max(floors[part]):.2f}" if known else "", f"{passes:.1f}" if known and part in PAIR_PARTS else ""])  # fmt: skip
     rows.append(["sum", f"{total:.2f}", "", "", "", ""])
     return sides.table([f"{size}, part", "ms/update", "share", "predicted", "floor", "passes a layer, by count"], rows)
 
@@ -72,7 +72,7 @@ def parts_table(size, f):
 def peer_table(size, f, mine):
     rows = []
     for name, plan in f["plans"].items():
-        rows.append([f"peer, {name}", f"{plan['ms_per_update']:.1f}", f"{plan['padded_pairs'] / f['real_pairs']:.2f}",
+        rows.append([f"peer, {name}", f"{plan['ms_median']:.1f}", f"{plan['padded_pairs'] / f['real_pairs']:.2f}",
                      f"{plan['micro_batches_per_update']:.0f}", f"{plan.get('peak_device_bytes', 0) / 2**30:.1f}"])  # fmt: skip
     rows.append(["ours", f"{mine['ms_per_update']:.1f}", "1.00", "", f"{mine['gpu_memory_bytes'] / 2**30:.1f}"])
     text = sides.table([f"{size}", "ms/update", "pairs, padded over real", "micro-batches", "GiB at most"], rows)

@@ -16,7 +16,7 @@ SEEDS = (1, 2, 3, 4)
 FIRST, FIRST_SHARE = 20, 1e-5  # updates beside the CPU's, and how near they must be
 MANY, LAST = 200, 50  # updates, and those whose mean loss is compared
 # On the emulator, which takes a second for what a GPU does in a millisecond
-EMULATED = {"FIRST": 3, "MANY": 4, "LAST": 2}
+EMULATED = {"FIRST": 2, "MANY": 3, "LAST": 2}
 EMULATED_KEYS = ("data.lanes=1", "train.batch_size=4", "train.micro_batches=2", "validation.molecules=4")
 
 

@@ -26,8 +26,8 @@ typedef struct {
   double seconds[TT_PARTS];
   double since; // 0 until it is started
   tt_part now;
-  void (*wait)(
-      void); // for what the part has queued on a device, whose time else counts where somebody waits; or NULL
+  // For what a part has queued on a device, whose time else counts where somebody waits; or NULL
+  void (*wait)(void);
 } tt_stopwatch;
 
 const char *tt_part_name(tt_part part); // "pair FFN"
