@@ -323,7 +323,7 @@ class Model(nn.Module):
 
     def compile(self):
         """What takes the time, for shapes that change: one layer's code serves all layers."""
-        for module in (*self.encoder.layers, self.se3_invariant_kernel, self.edge_feature, self.movement_pred_head):
+        for module in (*self.encoder.layers, self.se3_invariant_kernel, self.edge_feature):
             module.compile(dynamic=True)
 
     def forward(self, batch):

@@ -137,7 +137,7 @@ def each_operation(machine):
 TIMINGS = [
     Step("time-84M", 60, ours("84M")),
     Step("time-1.1B", 90, ours("1.1B"), emulated=False),
-    Step("peer-84M", 110, peer("84M")),
+    Step("peer-84M", 130, peer("84M")),
     Step("time-operations", 30, each_operation),
     Step("peer-1.1B", 150, peer("1.1B"), emulated=False),
 ]

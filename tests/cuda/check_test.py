@@ -30,7 +30,7 @@ def check(out, *options, **environment):
 def whole(folder):
     code, steps, record = check(os.path.join(folder, "whole"))
     assert len(os.listdir(os.path.join(folder, "whole"))) <= 8
-    left_out = {"memcheck", "racecheck", "time-1.1B", "peer-1.1B", "peer-84M"}  # the last: where there is no torch
+    left_out = {"memcheck", "racecheck", "parity-bf16", "time-1.1B", "peer-1.1B", "peer-84M"}  # the last: where there is no torch
     for name, step in steps.items():
         assert step["verdict"] == PASSED or step["verdict"] == SKIPPED and name in left_out, step
     assert code == 0 and f"\n{counts(list(steps.values()))}.\n" in record
