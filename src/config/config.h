@@ -19,6 +19,11 @@ typedef enum { TT_NOISE_NORMAL, TT_NOISE_UNIFORM, TT_NOISE_TRUNCATED_NORMAL, TT_
 typedef enum { TT_FP32, TT_BF16 } tt_precision;
 // What computes: an NVIDIA GPU where there is one, the processor, a GPU or nothing.
 typedef enum { TT_DEVICE_AUTO, TT_DEVICE_CPU, TT_DEVICE_CUDA } tt_device;
+// How arrays go from GPU to GPU: NCCL where every rank can have it, else as MPI; NCCL; MPI by way of the
+// host.
+typedef enum { TT_EXCHANGE_AUTO, TT_EXCHANGE_NCCL, TT_EXCHANGE_MPI } tt_exchange;
+// Who adds the ranks' gradients on GPUs: twotrack in a fixed binary tree, or NCCL in an order of its choice.
+typedef enum { TT_REDUCTION_TREE, TT_REDUCTION_NCCL } tt_reduction_sum;
 // What the backward computes again instead of keeping it from the forward: nothing, or each layer's pair
 // track.
 typedef enum { TT_RECOMPUTE_NONE, TT_RECOMPUTE_PAIR } tt_recompute;
@@ -65,9 +70,9 @@ typedef struct {
   tt_device device;       // "auto" (default) | "cpu" | "cuda"
   tt_precision precision; // of the operands of dense products, and of activations on a GPU: "fp32" (default)
                           // | "bf16"; all else is fp32
-  int64_t steps;     // updates (818359: one pass over 838M conformations)
-  int batch_size;    // molecules an update, over all ranks (1024)
-  int micro_batches; // leaves of the gradient tree, a power of two
+  int64_t steps;          // updates (818359: one pass over 838M conformations)
+  int batch_size;         // molecules an update, over all ranks (1024)
+  int micro_batches;      // leaves of the gradient tree, a power of two
   tt_recompute recompute;
   int64_t max_pairs; // pair rows (sum of (atoms+1)^2) a piece may have; bounds memory
   double token_loss_weight, position_loss_weight, distance_loss_weight; // 1, 1, 1
@@ -102,8 +107,10 @@ typedef struct {
 
 // How the ranks are laid out. Not part of the experiment: may change at a resume.
 typedef struct {
-  int tensor;     // ranks of a tensor group, which share a leaf; ranks = data x tensor
-  bool share_gpu; // there may be more ranks on a node than it has GPUs
+  int tensor;                 // ranks of a tensor group, which share a leaf; ranks = data x tensor
+  bool share_gpu;             // there may be more ranks on a node than it has GPUs
+  tt_exchange exchange;       // "auto"
+  tt_reduction_sum reduction; // "tree"
 } tt_parallel_config;
 
 typedef struct {

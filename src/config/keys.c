@@ -9,6 +9,8 @@ static const char *const noises[] = {"normal", "uniform", "truncated_normal", "n
 static const char *const recomputes[] = {"none", "pair", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+static const char *const exchanges[] = {"auto", "nccl", "mpi", NULL};
+static const char *const reductions[] = {"tree", "nccl", NULL};
 static const char *const writers[] = {"auto", "direct", "collective", NULL};
 static const char *const bad_chunks[] = {"stop", "skip", NULL};
 static const char *const non_finites[] = {"stop", "skip", "rollback", NULL};
@@ -104,6 +106,8 @@ const tt_config_key tt_config_keys[] = {
 
     {AT(parallel, tensor), INT(1, 1024), .help = "ranks that share a micro-batch"},
     {AT(parallel, share_gpu), .type = TT_KEY_BOOL, .help = "more ranks on a node than GPUs are no error"},
+    {AT(parallel, exchange), CHOICE(exchanges), .help = "how arrays go from GPU to GPU"},
+    {AT(parallel, reduction), CHOICE(reductions), .help = "who adds the gradients of GPUs, in which order"},
 };
 
 const char *tt_precision_name(tt_precision precision) {

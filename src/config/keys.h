@@ -25,7 +25,7 @@ typedef struct {
   const char *help;           // meaning and unit, a few words
 } tt_config_key;
 
-enum { TT_CONFIG_KEYS = 62 };
+enum { TT_CONFIG_KEYS = 64 };
 extern const tt_config_key tt_config_keys[TT_CONFIG_KEYS]; // group by group, in the order of printing
 
 // Places in the table; -1 if there is no such key or group. `group` or `name` may have any length and bytes.

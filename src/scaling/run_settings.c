@@ -62,6 +62,8 @@ static const char *const of_neither[] = {"model.preset",
                                          "validation.every",
                                          "parallel.tensor",
                                          "parallel.share_gpu",
+                                         "parallel.exchange",
+                                         "parallel.reduction",
                                          NULL};
 
 static bool is_in(const char *const *list, const char *word) {

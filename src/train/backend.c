@@ -27,6 +27,41 @@ tt_status tt_backend_start(const tt_comm *comm, const tt_config *config, const t
   return tt_comm_agree(comm, status);
 }
 
+static tt_status check_link(const tt_config *config) {
+  const tt_parallel_config *p = &config->parallel;
+  if (p->exchange == TT_EXCHANGE_NCCL && p->share_gpu)
+    return tt_fail(TT_ERR_CONFIG,
+                   "parallel.exchange = \"nccl\" needs a GPU for every rank, and parallel.share_gpu = "
+                   "true is for fewer: set it to false, or the exchange to \"mpi\"");
+  if (p->reduction == TT_REDUCTION_NCCL && (p->exchange == TT_EXCHANGE_MPI || p->share_gpu))
+    return tt_fail(TT_ERR_CONFIG, "parallel.reduction = \"nccl\" needs parallel.exchange = \"nccl\"");
+  return TT_OK;
+}
+
+// Where it is asked for, in so many words or by a reduction of its own, a rank without NCCL is an error.
+static tt_status choose_link(const tt_comm *world, const tt_parallel_config *p, tt_link_kind *kind) {
+  *kind = TT_LINK_MPI;
+  if (p->exchange == TT_EXCHANGE_MPI || p->share_gpu) return TT_OK;
+  bool asked = p->exchange == TT_EXCHANGE_NCCL || p->reduction == TT_REDUCTION_NCCL;
+  tt_status status = asked ? TT_OK : tt_comm_agree_quietly(world, tt_link_ready(TT_LINK_NCCL));
+  if (status == TT_OK) *kind = TT_LINK_NCCL;
+  return TT_OK;
+}
+
+tt_status tt_backend_link(const tt_config *config, const tt_ops *ops, tt_mesh *mesh,
+                          tt_device_arrays *arrays) {
+  tt_link_kind kind;
+  if (!ops->device || mesh->world.size == 1) return TT_OK;
+  TT_TRY(tt_comm_agree(&mesh->world, check_link(config)));
+  TT_TRY(choose_link(&mesh->world, &config->parallel, &kind));
+  *arrays = (tt_device_arrays){.allocate = ops->allocate,
+                               .release = ops->release,
+                               .upload = ops->upload,
+                               .download = ops->download,
+                               .queues = tt_cuda_queues()};
+  return tt_mesh_link(mesh, arrays, kind, config->parallel.reduction == TT_REDUCTION_NCCL);
+}
+
 tt_status tt_backend_alloc(const tt_ops *ops, void *pointer, size_t count, size_t size, const char *what) {
   size_t bytes;
   void *p = NULL;

@@ -2,7 +2,7 @@
 #ifndef TT_TRAIN_BACKEND_H
 #define TT_TRAIN_BACKEND_H
 
-#include "comm/comm.h"
+#include "comm/mesh.h"
 #include "config/config.h"
 #include "device/ops.h"
 
@@ -13,6 +13,13 @@ const tt_ops *tt_backend_choose(const tt_config *config);
 // Collective: the same, with the device of this rank's place on its node made ready. TT_ERR_UNSUPPORTED,
 // which has been reported.
 tt_status tt_backend_start(const tt_comm *comm, const tt_config *config, const tt_ops **ops);
+
+// Collective, after tt_backend_start: how arrays of a device go between the ranks of the mesh, as
+// parallel.exchange and parallel.reduction say (comm/link.h). *arrays is filled and must stay where it is for
+// as long as the mesh is there. Nothing for the processor and for one rank. TT_ERR_CONFIG,
+// TT_ERR_UNSUPPORTED, which have been reported.
+tt_status tt_backend_link(const tt_config *config, const tt_ops *ops, tt_mesh *mesh,
+                          tt_device_arrays *arrays);
 
 // Sets *pointer to `count` elements of `size` bytes, of any content, which host and device may read and write
 // in turns (ops.h: shared); ops->release gives them back. TT_ERR_MEMORY with `what` in the message.

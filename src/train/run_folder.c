@@ -51,7 +51,9 @@ static bool may_differ(const char *line) {
                                           "skip_batches",
                                           "skip_limit",
                                           "tensor",
-                                          "share_gpu"};
+                                          "share_gpu",
+                                          "exchange",
+                                          "reduction"};
   const char *key = line + strspn(line, " ");
   for (size_t f = 0; f < sizeof free_keys / sizeof *free_keys; f++) {
     size_t m = strlen(free_keys[f]);

@@ -21,15 +21,6 @@ static tt_status check_ranks(const tt_trainer *t) {
   return TT_OK;
 }
 
-// What a tensor group exchanges lies where only the device can read it.
-static tt_status check_link(const tt_trainer *t) {
-  if (!t->ops->device || t->mesh.tensor.size == 1 || t->mesh.tensor.link != NULL) return TT_OK;
-  return tt_fail(TT_ERR_UNSUPPORTED,
-                 "parallel.tensor = %d is not possible on GPUs yet: set it to 1, or "
-                 "train.device = \"cpu\"",
-                 t->mesh.tensor.size);
-}
-
 static int own_leaves(const tt_trainer *t) {
   return t->config->train.micro_batches / t->mesh.data.size;
 }
@@ -81,8 +72,9 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   TT_TRY(tt_backend_start(comm, config, &t->ops));
   tt_status status = tt_mesh_make(&t->mesh, comm, tensor > 1 ? tensor : 1);
   if (status == TT_OK) status = check_ranks(t);
-  if (status == TT_OK) status = check_link(t);
-  if (status == TT_OK) status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);
+  TT_TRY(tt_comm_agree(comm, status));
+  TT_TRY(tt_backend_link(config, t->ops, &t->mesh, &t->device_arrays));
+  status = tt_model_create(&t->model, &config->model, t->ops, &t->mesh.tensor);
   TT_TRY(tt_comm_agree(comm, status));
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);
   t->parameters = tt_model_parameters(t->model);

@@ -21,6 +21,7 @@ typedef struct {
   tt_mesh mesh;
   const tt_config *config;
   const tt_ops *ops;
+  tt_device_arrays device_arrays; // what the mesh exchanges a device's arrays with
   tt_model *model;
   const tt_parameters *parameters;
   // weights, squares, moments, decayed and gradients: the backend's (shared) memory

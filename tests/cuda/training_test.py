@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Training with the CUDA backend's kernels, run by the emulator, beside training on the processor.
-training_test.py TWOTRACK EMULATED MAKE_STORE [MPIRUN]
+training_test.py TWOTRACK EMULATED MAKE_STORE FAKE_NCCL [MPIRUN]
 
 The emulator queues what is launched until somebody waits, shuffles blocks and threads, and fills new memory with values that are not
 numbers: a missing wait or a race shows in the bits.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-TWOTRACK, EMULATED, MAKE_STORE, MPIRUN = (sys.argv + [""])[1:5]
+TWOTRACK, EMULATED, MAKE_STORE, FAKE_NCCL, MPIRUN = (sys.argv + [""])[1:6]
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train", "small.cfg")
 # leaves in pieces, a tree of them, dropout on; molecules of 9 atoms at most, or it takes minutes
 SMALL = ["data.lanes=1", "train.batch_size=4", "train.micro_batches=2", "train.max_pairs=100", "train.checkpoint_every=8",
@@ -97,14 +97,41 @@ def check(work):
     assert "no CUDA device" in why and '"cpu"' in why, why
     assert train(work, "auto", EMULATED, "train.steps=3", env=none)[0]["backend"].startswith("cpu")
 
-    if not MPIRUN:
-        return
-    cut(work, "cuda", "two", 16)
-    two = train(work, "two", EMULATED, *go_on, "parallel.share_gpu=true", ranks=2, options=["--resume"])
-    assert steps(two) == steps(records), "two data ranks compute something else than one"
-    assert digest(work, "two") == digest(work, "cuda")
-    why = train(work, "many", EMULATED, "train.device=cuda", "train.steps=3", ranks=2, fails=True)
-    assert "parallel.share_gpu" in why, why
+    if MPIRUN:
+        check_ranks(work, records)
+
+
+def check_ranks(work, one):
+    """Updates 17 to 20 of the run, by several ranks: by way of the host on one device, and over a stand-in of NCCL with one each."""
+    def more(name, *settings, env=(), ranks=2, fails=False):
+        cut(work, "cuda", name, 16)
+        done = train(work, name, EMULATED, "train.device=cuda", "train.steps=20", *settings, ranks=ranks, options=["--resume"], env=env,
+                     fails=fails)
+        return done if fails else steps(done)
+
+    nccl = dict(TT_EMULATE_DEVICES="2", TWOTRACK_NCCL=FAKE_NCCL, TT_FAKE_NCCL_COUNT=f"{work}/calls")
+    calls = lambda: len(open(f"{work}/calls").readlines()) if os.path.exists(f"{work}/calls") else 0
+    share = "parallel.share_gpu=true"
+    assert more("two", share, env={**nccl, "TT_EMULATE_DEVICES": "1"}) == steps(one), "two data ranks compute something else than one"
+    assert digest(work, "two") == digest(work, "cuda") and calls() == 0
+    assert more("two_nccl", env=nccl) == steps(one), "two data ranks compute something else than one over NCCL"
+    assert digest(work, "two_nccl") == digest(work, "cuda") and calls() == 2
+    assert worst(more("sums", "parallel.reduction=nccl", env=nccl), steps(one)) <= 1e-5
+    tensor = more("tensor", share, "parallel.tensor=2")
+    assert worst(tensor, steps(one)) <= 1e-5
+    assert more("tensor_nccl", "parallel.tensor=2", env=nccl) == tensor
+
+    # what cannot be, and what fails on the way: one line, on whatever number of ranks
+    for k, (words, settings, env) in enumerate((
+            ("parallel.share_gpu", [], {}),
+            ("NCCL cannot be loaded", ["parallel.exchange=nccl"], {**nccl, "TWOTRACK_NCCL": "libnccl-none.so"}),
+            ("needs a GPU for every rank", ["parallel.exchange=nccl", share], nccl),
+            ('needs parallel.exchange = "nccl"', ["parallel.exchange=mpi", "parallel.reduction=nccl"], nccl),
+            ("ncclGroupEnd", [], {**nccl, "TT_FAKE_NCCL_FAIL": "ncclGroupEnd:9"}))):
+        why = more(f"fails{k}", *settings, env=env, fails=True)
+        assert words in why and why.count("twotrack: error") <= 2, why
+    # without NCCL it goes by way of the host
+    assert more("none", env={**nccl, "TWOTRACK_NCCL": "libnccl-none.so"}) == steps(one)
 
 
 with tempfile.TemporaryDirectory() as folder:
