@@ -101,9 +101,9 @@ class Step:
         self.add_slabs(
             rows, dim, widths,
             *((f"dy{k} _z > _z" if k else f"dy{k} > _z", 2 * rows * dim * o, 0, 0) for k, o in enumerate(outs)),
-            *([(" ".join(f"dy{k}" for k in range(len(outs))) + " > ", 0, 0, 0)] if biases else []),
             ("_z x! dx > dx! _z", 0, 0, 1),
-            *((f"dy{k} _z > ", 2 * rows * dim * o, 8 * dim * o, 0) for k, o in enumerate(outs)))
+            *((f"dy{k} _z > ", 2 * rows * dim * o, 8 * dim * o, 0) for k, o in enumerate(outs)),
+            *([(" ".join(f"dy{k}!" for k in range(len(outs))) + " > ", 0, 0, 0)] if biases else []))
 
     def linear_residual(self, rows, i, o):
         self.add(2 * rows * (i + o), 0, 2 * rows * i * o)
@@ -149,7 +149,7 @@ class Step:
     def outer_forward(self):
         m, T, R = self.m, self.b.T, self.b.R
         p, t, w = 2 * R * m.P, 2 * T * m.C * m.P, 2 * m.C * m.C * m.P
-        slabs = math.ceil(T / 320)  # 20 MiB of T
+        slabs = math.ceil(T / 448)  # 28 MiB of T
         self.norm_linear(T, m.D, [2 * m.C])
         self.add(2 * w)
         self.add(0, t, 2 * T * m.C * m.C * m.P, launches=slabs)

@@ -59,7 +59,7 @@ template <class T> TT_KERNEL(256) sum_rows(source_list<T> list, int64_t rows, bo
   tt_eight sum = {};
   if (c < columns)
     for (int64_t r = first + threadIdx.x / 32; r < end; r += 8) {
-      tt_eight x = tt_row_read(s.x + r * columns, c, columns, aligned);
+      tt_eight x = tt_row_read<true>(s.x + r * columns, c, columns, aligned);
       for (int e = 0; e < 8; e++) sum.v[e] += x.v[e];
     }
   tt_column_sum_store(s.sum, strip, sum, add);

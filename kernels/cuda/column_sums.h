@@ -30,7 +30,8 @@ template <class T> struct tt_column_source {
   const T *x;
   tt_column_sum sum;
 };
-// First stage of up to TT_MOST_SUMS arrays in one kernel. `add`: to the sums of an earlier slab.
+// First stage of up to TT_MOST_SUMS arrays in one kernel, which should be the last to read them for a while.
+// `add`: to the sums of an earlier slab.
 template <class T>
 void tt_column_sum_rows(const tt_column_source<T> *sources, int count, int64_t rows, bool add);
 

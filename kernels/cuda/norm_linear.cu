@@ -57,13 +57,13 @@ static void norm_linear_backward(const tt_activation *x, int64_t rows, int dim, 
       const T *dy = p.db[k].x = tt_cells<T>(maps[k].dy) + row * maps[k].out;
       tt_map_input_gradient(dy, height, dim, maps[k].out, w[k], p.z, k > 0);
     }
-    tt_column_sum_rows(p.db, count, height, row > 0);
     const T *from = tt_cells<T>(x) + row * dim;
     T *to = tt_cells<T>(dx) + row * dim;
     tt_norm_rows_backward(p.z, from, height, dim, norm, {s.mean + row, s.rstd + row}, true, to, p.z, p.norm,
                           row > 0); // LN(x) takes the place of its gradient
     for (int k = 0; k < count; k++)
       tt_map_weight_gradient(p.db[k].x, p.z, height, dim, maps[k].out, maps[k].gradient.w);
+    tt_column_sum_rows(p.db, count, height, row > 0); // last: before, it would push LN(x) out of the cache
   }
   tt_column_sum sums[TT_MOST_SUMS] = {p.norm.gamma, p.norm.beta};
   for (int k = 0; k < count; k++) sums[2 + k] = p.db[k].sum;

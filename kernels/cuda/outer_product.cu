@@ -2,7 +2,7 @@
 // that their T stays in cache; then a block a token contracts its T_i with the b_j of the molecule, tile by
 // tile, and finishes a strip of 64 channels in registers: scale, bias, dropout, residual.
 //
-// Passes over (R, P): residual 1, out 1. T (20 MiB a slab) is written and read in cache, once each; the
+// Passes over (R, P): residual 1, out 1. T (28 MiB a slab) is written and read in cache, once each; the
 // weight is turned around once a call (C * C * P elements).
 #include "outer_product.h"
 
@@ -129,7 +129,7 @@ template <class T> struct forward_pieces {
   forward_pieces(tt_pair_room *room, int64_t tokens, int hidden, int dim) {
     columns = (int)tt_multiple(dim, TT_STRIP);
     int64_t one = (int64_t)columns * tt_tiled(hidden);
-    slab = TT_OUTER_FORWARD / (one * (int64_t)sizeof(T)) / 16 * 16;
+    slab = TT_OUTER_BYTES / (one * (int64_t)sizeof(T)) / 16 * 16;
     slab = slab < 16 ? 16 : slab;
     slab = slab < tokens ? slab : tokens;
     w = room->cut<T>(tt_outer_weight_size(hidden, dim, columns)), t = room->cut<T>(slab * one);

@@ -4,9 +4,8 @@
 
 #include "pair.h"
 
-// Bytes of what a slab of tokens leaves between two kernels, so that it stays in the cache: the kernel that
-// reads T moves nearly as much of pair rows, what reads G or H a few MB.
-enum { TT_OUTER_FORWARD = 20 << 20, TT_OUTER_BACKWARD = 28 << 20 };
+// Bytes of what a slab of tokens leaves between two kernels, T, G or H, so that it stays in the cache.
+enum { TT_OUTER_BYTES = 28 << 20 };
 
 // The weight W (P, C, C), element (p, c, e), in parts of `part` columns p (a multiple of 64, zeros where
 // there are none) one behind the other, each as (C, part, width): element (c, p, e), zeros for e at and after

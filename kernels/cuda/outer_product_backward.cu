@@ -179,7 +179,7 @@ template <class T> struct backward_pieces {
 
   backward_pieces(tt_pair_room *room, int64_t tokens, int hidden, int dim) {
     int64_t one = (int64_t)TT_STRIP * tt_tiled(hidden); // of G; H has no more
-    slab = TT_OUTER_BACKWARD / (one * (int64_t)sizeof(T)) / 16 * 16;
+    slab = TT_OUTER_BYTES / (one * (int64_t)sizeof(T)) / 16 * 16;
     slab = slab < 16 ? 16 : slab;
     slab = slab < tokens ? slab : tokens;
     w = room->cut<T>(tt_outer_weight_size(hidden, dim, TT_STRIP));
