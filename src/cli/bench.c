@@ -31,6 +31,7 @@ static const char help[] =
     "  --set group.key=value  overrides one key of CONFIG; may be given again\n"
     "  --json                 one JSON object instead of a table\n"
     "\n"
+    "'twotrack bench scaling --help': what more ranks bring.\n"
     "'twotrack bench loader --help': how fast molecules come from a store.\n"
     "'twotrack bench ops --help': every operation of the backends, checked and timed.\n";
 
@@ -41,22 +42,12 @@ typedef struct {
   bool json, help;
 } arguments;
 
-static tt_status read_count(const char *text, const char *option, int64_t least, int64_t *value) {
-  char *end;
-  long long n = strtoll(text, &end, 10);
-  if (end == text || *end || n < least || n > 1000000)
-    return tt_fail(TT_ERR_ARGUMENT, "bench: %s takes a whole number from %lld to 1000000, not '%s'", option,
-                   (long long)least, text);
-  *value = n;
-  return TT_OK;
-}
-
 static tt_status take_steps(const char *text, void *into) {
-  return read_count(text, "--steps", 1, &((arguments *)into)->steps);
+  return tt_bench_read_count("bench", text, "--steps", 1, &((arguments *)into)->steps);
 }
 
 static tt_status take_warmup(const char *text, void *into) {
-  return read_count(text, "--warmup", 0, &((arguments *)into)->warmup);
+  return tt_bench_read_count("bench", text, "--warmup", 0, &((arguments *)into)->warmup);
 }
 
 static tt_status take_sgemm_seconds(const char *text, void *into) {
@@ -77,9 +68,9 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   a->json = o.json, a->help = o.help;
   if (a->help) return TT_OK;
   if (optind + 2 != argc || strcmp(argv[optind], "step") != 0)
-    return tt_fail(
-        TT_ERR_ARGUMENT,
-        "bench: say 'step' and one configuration file, or 'loader', or 'ops'; see 'twotrack bench --help'");
+    return tt_fail(TT_ERR_ARGUMENT, "bench: say 'step' or 'scaling' and one configuration file, or 'loader', "
+                                    "or 'ops'; see 'twotrack bench "
+                                    "--help'");
   a->config.path = argv[optind + 1];
   return TT_OK;
 }
@@ -198,6 +189,7 @@ int tt_cli_bench(int argc, char **argv) {
   tt_cpu_startup(argv - 1); // the whole command line, program first
   if (argc > 1 && strcmp(argv[1], "ops") == 0) return tt_cli_bench_ops(argc - 1, argv + 1);
   if (argc > 1 && strcmp(argv[1], "loader") == 0) return tt_cli_bench_loader(argc - 1, argv + 1);
+  if (argc > 1 && strcmp(argv[1], "scaling") == 0) return tt_cli_bench_scaling(argc - 1, argv + 1);
   tt_comm comm;
   if (tt_comm_start(&comm) != TT_OK) return fprintf(stderr, "twotrack: error: %s\n", tt_error_message()), 1;
   arguments a;

@@ -1,6 +1,7 @@
 #include "cli/bench_options.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 
 enum { OWN = 8, STORE, SET, JSON }; // below OWN: which of the command's own
 enum { MOST = OWN + 5 };
@@ -36,5 +37,16 @@ tt_status tt_bench_read_options(tt_bench_options *o, int argc, char **argv, void
     else
       TT_TRY(c == SET ? tt_cli_add_set(o->config, optarg) : o->options[c].take(optarg, arguments));
   }
+  return TT_OK;
+}
+
+tt_status tt_bench_read_count(const char *command, const char *text, const char *option, int64_t least,
+                              int64_t *value) {
+  char *end;
+  long long n = strtoll(text, &end, 10);
+  if (end == text || *end || n < least || n > 1000000)
+    return tt_fail(TT_ERR_ARGUMENT, "%s: %s takes a whole number from %lld to 1000000, not '%s'", command,
+                   option, (long long)least, text);
+  *value = n;
   return TT_OK;
 }

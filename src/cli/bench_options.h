@@ -3,6 +3,7 @@
 #define TT_CLI_BENCH_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "cli/configuration.h"
 
@@ -22,5 +23,9 @@ typedef struct {
 
 // Reads the options; getopt's `optind` is then the first argument that is none.
 tt_status tt_bench_read_options(tt_bench_options *o, int argc, char **argv, void *arguments);
+
+// An option's whole number from `least` to a million. TT_ERR_ARGUMENT.
+tt_status tt_bench_read_count(const char *command, const char *text, const char *option, int64_t least,
+                              int64_t *value);
 
 #endif

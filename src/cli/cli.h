@@ -13,6 +13,7 @@ typedef struct {
 int tt_cli_bench(int argc, char **argv);
 int tt_cli_bench_loader(int argc, char **argv); // argv[0]: "loader"
 int tt_cli_bench_ops(int argc, char **argv); // argv[0]: "ops"
+int tt_cli_bench_scaling(int argc, char **argv); // argv[0]: "scaling"
 int tt_cli_checkpoint(int argc, char **argv);
 int tt_cli_checkpoint_import(int argc, char **argv); // argv[0]: "import"
 int tt_cli_fit(int argc, char **argv);

@@ -2,6 +2,8 @@
 #ifndef TT_MODEL_PARTS_H
 #define TT_MODEL_PARTS_H
 
+#include <stdbool.h>
+
 #include "core/clock.h"
 #include "core/position.h"
 
@@ -28,14 +30,21 @@ typedef struct {
   tt_part now;
   // For what a part has queued on a device, whose time else counts where somebody waits; or NULL
   void (*wait)(void);
+  bool seldom; // wait only where computing begins or ends, so that what is computed stays queued up
 } tt_stopwatch;
 
 const char *tt_part_name(tt_part part); // "pair FFN"
 
+// Whether the rank has something of its own to do, and is not at an exchange or waiting.
+static inline bool tt_part_computes(tt_part part) {
+  return part != TT_PART_COMMUNICATION && part != TT_PART_DATA && part != TT_PART_IMBALANCE;
+}
+
 // The time since the last call counts for the part that was running; `part` runs from here on, and is
 // what the thread is at (core/position.h).
 static inline void tt_part_begin(tt_stopwatch *watch, tt_part part) {
-  if (watch->wait) watch->wait();
+  if (watch->wait && (!watch->seldom || tt_part_computes(watch->now) != tt_part_computes(part)))
+    watch->wait();
   double now = tt_now();
   if (watch->since > 0) watch->seconds[watch->now] += now - watch->since;
   watch->since = now;

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "model/flops.h"
 #include "train/backend.h"
+#include "train/bench_update.h"
 #include "train/trainer.h"
 
 enum { SGEMM_SIZE = 1536 };
@@ -42,19 +43,16 @@ static tt_status sgemm_rate(const tt_trainer *t, double most, double *rate) {
 // One update; counts its molecules when it is timed.
 static tt_status update(tt_trainer *t, tt_loader *loader, tt_bench_step *count) {
   const tt_global_batch *batch;
-  tt_update unused;
-  tt_part_begin(tt_model_stopwatch(t->model), TT_PART_DATA);
-  TT_TRY(tt_loader_batch(loader, t->state.step, &batch));
-  if (count) {
-    // what was sent for these molecules, which was done a step ahead
-    count->sent_all[TT_TRAFFIC_RECORDS] += batch->sent_bytes;
-    count->data_wait += batch->data_s;
-  }
-  for (int i = 0; count && i < batch->count; i++) {
+  TT_TRY(tt_bench_update(t, loader, &batch));
+  if (!count) return TT_OK;
+  // what was sent for these molecules, which was done a step ahead
+  count->sent_all[TT_TRAFFIC_RECORDS] += batch->sent_bytes;
+  count->data_wait += batch->data_s;
+  for (int i = 0; i < batch->count; i++) {
     int bin = batch->atoms[i] / TT_LENGTH_BIN;
     count->lengths[bin < TT_LENGTH_BINS ? bin : TT_LENGTH_BINS - 1]++;
   }
-  return tt_trainer_update(t, batch, &unused);
+  return TT_OK;
 }
 
 static double page_faults(void) {
