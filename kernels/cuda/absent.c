@@ -8,8 +8,8 @@ bool tt_cuda_available(char *why, size_t n) {
   return false;
 }
 
-tt_status tt_cuda_start(int local_rank, int local_ranks, bool share) {
-  (void)local_rank, (void)local_ranks, (void)share;
+tt_status tt_cuda_start(int local_rank) {
+  (void)local_rank;
   char why[128];
   tt_cuda_available(why, sizeof why);
   return tt_fail(TT_ERR_UNSUPPORTED, "%s; train.device = \"cpu\" uses the processor", why);
@@ -17,7 +17,7 @@ tt_status tt_cuda_start(int local_rank, int local_ranks, bool share) {
 
 const tt_ops *tt_ops_cuda(tt_precision precision) {
   (void)precision;
-  tt_cuda_start(0, 1, false);
+  tt_cuda_start(0);
   return NULL;
 }
 

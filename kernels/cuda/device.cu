@@ -7,6 +7,7 @@ extern "C" {
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 tt_cuda_state tt_cuda;
 static bool started;
@@ -46,6 +47,7 @@ static tt_status describe(int number) {
   device.multiprocessors = found.multiProcessorCount;
   device.capability = 10 * found.major + found.minor;
   device.memory = found.totalGlobalMem;
+  memcpy(device.id, found.uuid.bytes, sizeof device.id);
   if (cudaDriverGetVersion(&device.driver) != cudaSuccess) device.driver = 0;
   if (cudaRuntimeGetVersion(&device.runtime) != cudaSuccess) device.runtime = 0;
   if (device.capability < 80)
@@ -56,16 +58,11 @@ static tt_status describe(int number) {
   return TT_OK;
 }
 
-extern "C" tt_status tt_cuda_start(int local_rank, int local_ranks, bool share) {
+extern "C" tt_status tt_cuda_start(int local_rank) {
   if (started) return TT_OK;
   char why[256];
   int count = count_devices(why, sizeof why);
   if (count == 0) return tt_fail(TT_ERR_UNSUPPORTED, "%s; train.device = \"cpu\" uses the processor", why);
-  if (local_ranks > count && !share)
-    return tt_fail(TT_ERR_UNSUPPORTED,
-                   "%d ranks on this node but %d CUDA device%s: start one rank a device, or set "
-                   "parallel.share_gpu = true (slow: for tests)",
-                   local_ranks, count, count == 1 ? "" : "s");
   int number = local_rank % count;
   cudaError_t error = cudaSetDevice(number);
   if (error == cudaSuccess) TT_TRY(describe(number));

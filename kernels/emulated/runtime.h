@@ -38,6 +38,9 @@ struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
   int multiProcessorCount, major, minor;
+  struct {
+    char bytes[16];
+  } uuid;
 };
 
 const char *cudaGetErrorString(cudaError_t error);

@@ -58,7 +58,7 @@ enum { BACKENDS = sizeof backends / sizeof *backends, CUDA = BACKENDS - 2, CUDA_
 static const tt_ops *cuda(tt_precision precision) {
   char why[200];
   if (!tt_cuda_available(why, sizeof why)) return tt_fail(TT_ERR_UNSUPPORTED, "bench ops: %s", why), NULL;
-  return tt_cuda_start(0, 1, true) == TT_OK ? tt_ops_cuda(precision) : NULL;
+  return tt_cuda_start(0) == TT_OK ? tt_ops_cuda(precision) : NULL;
 }
 
 // NULL: not on this machine; of those that say_why() there is a message, too.

@@ -15,10 +15,9 @@
 bool tt_cuda_available(char *why, size_t n);
 
 // This process's device: of those that it sees the one with the number of its place among the ranks of its
-// node. `share`: several ranks may use one (parallel.share_gpu); else it is an error that there are more
-// ranks than devices. TT_ERR_UNSUPPORTED with what to do about it. Before any other use of the backend;
+// node, counted round. TT_ERR_UNSUPPORTED with what to do about it. Before any other use of the backend;
 // calling it again does nothing.
-tt_status tt_cuda_start(int local_rank, int local_ranks, bool share);
+tt_status tt_cuda_start(int local_rank);
 
 // Its operations. `precision` fp32: everything is fp32, without tf32; bf16: activations, and the weights'
 // copies in products, are bf16, the rest is fp32. NULL, with a message, where the backend is not built in.
@@ -35,6 +34,7 @@ typedef struct {
   int multiprocessors, capability; // 90: 9.0
   size_t memory;                   // bytes
   int driver, runtime;             // versions: 13000 is 13.0
+  unsigned char id[16];            // the same in all processes that use this one, and no others
 } tt_cuda_device;
 // False, and nothing in *device, before tt_cuda_start has found one.
 bool tt_cuda_describe(tt_cuda_device *device);

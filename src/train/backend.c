@@ -1,7 +1,9 @@
 #include "train/backend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "device/cuda.h"
 
 static bool use_cuda(const tt_config *config) {
@@ -18,13 +20,33 @@ const tt_ops *tt_backend_choose(const tt_config *config) {
   return NULL;
 }
 
+// Collective. Whether a rank before this one has its device. Which ones a rank sees is its launcher's affair
+// (one each, or all of a node's), so they are told apart by what they are, not by numbers.
+static tt_status check_alone(const tt_comm *comm, const tt_ops *ops, const tt_config *config) {
+  tt_cuda_device mine;
+  unsigned char(*all)[sizeof mine.id];
+  memset(&mine, 0, sizeof mine);
+  bool device = ops->device && tt_cuda_describe(&mine);
+  TT_TRY(tt_comm_agree(comm, tt_alloc(&all, (size_t)comm->size, sizeof *all, "the ranks' devices")));
+  tt_status status = tt_comm_gather_all(comm, mine.id, all, 1, sizeof *all);
+  for (int r = 0; r < comm->rank && status == TT_OK && device && !config->parallel.share_gpu; r++)
+    if (memcmp(all[r], mine.id, sizeof mine.id) == 0)
+      status = tt_fail(TT_ERR_UNSUPPORTED,
+                       "rank %d has the same CUDA device (%s) as rank %d: start one rank a device, or set "
+                       "parallel.share_gpu = true (slow: for tests)",
+                       comm->rank, mine.name, r);
+  free(all);
+  return tt_comm_agree(comm, status);
+}
+
 tt_status tt_backend_start(const tt_comm *comm, const tt_config *config, const tt_ops **ops) {
   int place, ranks;
   tt_comm_node(comm, &place, &ranks); // collective: all ranks, whatever each will use
   *ops = tt_backend_choose(config);
   tt_status status = *ops != NULL ? TT_OK : TT_ERR_UNSUPPORTED;
-  if (status == TT_OK && (*ops)->device) status = tt_cuda_start(place, ranks, config->parallel.share_gpu);
-  return tt_comm_agree(comm, status);
+  if (status == TT_OK && (*ops)->device) status = tt_cuda_start(place);
+  TT_TRY(tt_comm_agree(comm, status));
+  return check_alone(comm, *ops, config);
 }
 
 static tt_status check_link(const tt_config *config) {

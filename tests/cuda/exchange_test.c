@@ -291,7 +291,7 @@ int main(int argc, char **argv) {
   bool nccl = argc > 1 && strncmp(argv[1], "nccl", 4) == 0;
   library_sums = argc > 1 && strcmp(argv[1], "nccl-sums") == 0;
   ops = tt_ops_cuda(TT_FP32);
-  tt_status status = tt_cuda_start(0, 1, true);
+  tt_status status = tt_cuda_start(0);
   if (status == TT_OK) status = tt_link_ready(nccl ? TT_LINK_NCCL : TT_LINK_MPI);
   if (tt_comm_agree(&comm, status) != TT_OK) return tt_comm_finish(&comm), 1;
   tt_device_arrays arrays = {ops->allocate, ops->release, ops->upload, ops->download, tt_cuda_queues()};

@@ -125,7 +125,7 @@ static int run(const char *fault) {
 
 int main(int argc, char **argv) {
   float numbers[N] = {0};
-  if (argc != 2 || tt_cuda_start(0, 1, false) != TT_OK) return 2;
+  if (argc != 2 || tt_cuda_start(0) != TT_OK) return 2;
   memory = static_cast<float *>(tt_cuda_allocate(sizeof numbers, false));
   printf("%d\n", run(argv[1]));
   return 0;

@@ -253,7 +253,7 @@ static void weights(void) {
 }
 
 int main(void) {
-  if (tt_cuda_start(0, 1, false) != TT_OK) return 2;
+  if (tt_cuda_start(0) != TT_OK) return 2;
   products<float, float>(), products<tt_bf16, tt_bf16>(), products<tt_bf16, float>();
   empty_product();
   tiles<float>(), tiles<tt_bf16>();

@@ -1,17 +1,23 @@
-// Choosing a device: start_test LOCAL_RANK LOCAL_RANKS SHARE prints the device, or the message.
-#include "device/cuda.h"
-
+// Which device a rank gets: start_test SHARE, on any number of ranks, prints it, or the message.
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
+
+#include "device/cuda.h"
+#include "train/backend.h"
 
 int main(int argc, char **argv) {
-  if (argc != 4) return 2;
-  if (tt_cuda_start(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]) != 0) != TT_OK) {
-    puts(tt_error_message());
-    return 1;
-  }
+  tt_comm comm;
+  tt_config config;
+  const tt_ops *ops;
+  const char *set[] = {"train.device=\"cuda\"", argc == 2 ? argv[1] : ""};
+  if (argc != 2 || tt_config_load(&config, NULL, set, 2) != TT_OK) return 2;
+  if (tt_comm_start(&comm) != TT_OK) return 2;
+  tt_status status = tt_backend_start(&comm, &config, &ops);
   tt_cuda_device device;
-  if (!tt_cuda_describe(&device)) return 2;
-  printf("%s, %d multiprocessors, %d\n", device.name, device.multiprocessors, device.capability);
-  return 0;
+  if (status == TT_OK && tt_cuda_describe(&device))
+    printf("rank %d: %s, %d multiprocessors, %d, id %d\n", comm.rank, device.name, device.multiprocessors,
+           device.capability, device.id[0]);
+  tt_config_free(&config);
+  tt_comm_finish(&comm);
+  return status == TT_OK ? 0 : 1;
 }

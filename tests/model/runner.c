@@ -35,7 +35,7 @@ const tt_ops *runner_backend(const char *device, tt_precision precision) {
   const tt_ops *ops = NULL;
   if (strcmp(device, "cpu") == 0)
     ops = tt_ops_cpu(precision);
-  else if (tt_cuda_start(0, 1, false) == TT_OK)
+  else if (tt_cuda_start(0) == TT_OK)
     ops = tt_ops_cuda(precision);
   if (ops) return ops;
   fprintf(stderr, "%s\n", tt_error_message());
