@@ -99,7 +99,7 @@ def peer(size):
                    "--lanes", s["lanes"], "--steps", s["steps"], "--warmup", s["warmup"]]  # fmt: skip
         answer = machine.run(*command, environment=peer_environment(machine), cwd=machine.root)
         if answer.code == 77:
-            raise Skipped(answer.tail(1))
+            raise Skipped(answer.tail(1).removeprefix("skipped: "))
         theirs = json_of(machine.needed(answer, "the peer"))
         return beside(mine, theirs)
 
