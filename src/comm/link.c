@@ -26,6 +26,12 @@ void tt_link_free(tt_link *link) {
   free(link);
 }
 
+const char *tt_link_name(const tt_comm *ranks) {
+  const tt_link *link = ranks->link;
+  if (!link) return NULL;
+  return !link->nccl ? "mpi" : link->library_sums ? "nccl, its sums" : "nccl";
+}
+
 static void make_room(const tt_comm *ranks, size_t bytes) {
   tt_link *link = ranks->link;
   if (bytes <= link->room) return;

@@ -29,6 +29,9 @@ tt_status tt_link_ready(tt_link_kind kind);
 void tt_link_make(tt_comm *ranks, const tt_device_arrays *arrays, tt_link_kind kind, bool library_sums);
 void tt_link_free(tt_link *link); // NULL is fine
 
+// For logs: "nccl", "nccl, its sums" or "mpi"; NULL where the ranks have no link.
+const char *tt_link_name(const tt_comm *ranks);
+
 // Collective: every rank gets what the others have of `all` (the sum of counts, in the order of the ranks),
 // in place. begin does not wait where there is a queue for it; tt_comm_wait makes the device's computation
 // wait. For arrays of the host too. Counts 4 * (n - 1) * counts[rank].

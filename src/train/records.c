@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "comm/link.h"
 #include "core/version.h"
 #include "train/hardware.h"
 #include "train/runlog.h"
@@ -34,8 +35,18 @@ static json_t *parameter_counts(const tt_parameters *p) {
                    (json_int_t)(p->whole - tables), "tensors", p->count);
 }
 
+// How the ranks' devices exchange arrays; where there is nothing of the kind, no such field.
+static json_t *with_exchange(json_t *record, const tt_trainer *t) {
+  const char *name = tt_link_name(&t->mesh.whole);
+  if (record && name && json_object_set_new(record, "exchange", json_string(name)) != 0) {
+    json_decref(record);
+    return NULL;
+  }
+  return record;
+}
+
 json_t *tt_record_run(const tt_trainer *t, const char *config_text, const tt_store *store) {
-  return json_pack(
+  json_t *record = json_pack(
       "{s:s, s:i, s:o, s:s, s:o, s:s, s:i, s:o, s:s, s:s, s:I, s:I, s:I, s:s}", "type", "run",
       "schema_version", TT_LOG_SCHEMA, "code_version", code_version(), "config", config_text, "hardware",
       tt_hardware_json(), "backend", t->ops->name, "ranks", t->comm->size, "parameters",
@@ -47,12 +58,14 @@ json_t *tt_record_run(const tt_trainer *t, const char *config_text, const tt_sto
       (json_int_t)tt_store_records(store, TT_TRAIN), "store_valid_records",
       (json_int_t)tt_store_records(store, TT_VALID), "started_unix", (json_int_t)time(NULL), "precision",
       tt_precision_name(t->config->train.precision));
+  return with_exchange(record, t);
 }
 
 json_t *tt_record_resume(const tt_trainer *t) {
-  return json_pack("{s:s, s:I, s:i, s:o, s:s, s:o}", "type", "resume", "step", (json_int_t)t->state.step,
-                   "ranks", t->comm->size, "hardware", tt_hardware_json(), "backend", t->ops->name,
-                   "code_version", code_version());
+  json_t *record = json_pack("{s:s, s:I, s:i, s:o, s:s, s:o}", "type", "resume", "step",
+                             (json_int_t)t->state.step, "ranks", t->comm->size, "hardware",
+                             tt_hardware_json(), "backend", t->ops->name, "code_version", code_version());
+  return with_exchange(record, t);
 }
 
 json_t *tt_record_step(const tt_trainer *t, const tt_update *u, double samples_per_s, double data_s) {

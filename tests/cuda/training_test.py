@@ -103,10 +103,13 @@ def check(work):
 
 def check_ranks(work, one):
     """Updates 17 to 20 of the run, by several ranks: by way of the host on one device, and over a stand-in of NCCL with one each."""
-    def more(name, *settings, env=(), ranks=2, fails=False):
+    def more(name, *settings, env=(), ranks=2, fails=False, exchange="mpi"):
         cut(work, "cuda", name, 16)
         done = train(work, name, EMULATED, "train.device=cuda", "train.steps=20", *settings, ranks=ranks, options=["--resume"], env=env,
                      fails=fails)
+        if not fails:
+            how = [r.get("exchange") for r in done if r["type"] == "resume"][-1]
+            assert how == exchange, f"{name}: {how}"
         return done if fails else steps(done)
 
     nccl = dict(TT_EMULATE_DEVICES="2", TWOTRACK_NCCL=FAKE_NCCL, TT_FAKE_NCCL_COUNT=f"{work}/calls")
@@ -114,12 +117,14 @@ def check_ranks(work, one):
     share = "parallel.share_gpu=true"
     assert more("two", share, env={**nccl, "TT_EMULATE_DEVICES": "1"}) == steps(one), "two data ranks compute something else than one"
     assert digest(work, "two") == digest(work, "cuda") and calls() == 0
-    assert more("two_nccl", env=nccl) == steps(one), "two data ranks compute something else than one over NCCL"
+    assert more("two_nccl", env=nccl, exchange="nccl") == steps(one), "two data ranks compute something else than one over NCCL"
     assert digest(work, "two_nccl") == digest(work, "cuda") and calls() == 2
-    assert worst(more("sums", "parallel.reduction=nccl", env=nccl), steps(one)) <= 1e-5
+    assert worst(more("sums", "parallel.reduction=nccl", env=nccl, exchange="nccl, its sums"), steps(one)) <= 1e-5
     tensor = more("tensor", share, "parallel.tensor=2")
     assert worst(tensor, steps(one)) <= 1e-5
-    assert more("tensor_nccl", "parallel.tensor=2", env=nccl) == tensor
+    assert more("tensor_nccl", "parallel.tensor=2", env=nccl, exchange="nccl") == tensor
+    four = {**nccl, "TT_EMULATE_DEVICES": "4"}
+    assert more("mesh", "parallel.tensor=2", env=four, ranks=4, exchange="nccl") == tensor, "data 2 x tensor 2 is not tensor 2"
 
     # what cannot be, and what fails on the way: one line, on whatever number of ranks
     for k, (words, settings, env) in enumerate((
