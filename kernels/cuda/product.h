@@ -1,6 +1,6 @@
-// Plain matrix products, by cuBLASLt on a GPU (product.cu) and by loops in the emulator
-// (emulated/product.cpp): C (m, n) = op(A) (m, k) op(B) (k, n) [+ bias] [+ beta C], all row-major. Sums are
-// fp32 (never tf32), in an order that depends on the shape alone. Queued like every other operation.
+// Plain matrix products by cuBLASLt (product.cu; the emulator has loops in its place, emulated/cublas.cpp): C
+// (m, n) = op(A) (m, k) op(B) (k, n) [+ bias] [+ beta C], all row-major. Sums are fp32 (never tf32), in an
+// order that depends on the shape alone. Queued like every other operation.
 #ifndef TT_KERNELS_CUDA_PRODUCT_H
 #define TT_KERNELS_CUDA_PRODUCT_H
 
@@ -34,8 +34,8 @@ void tt_cuda_product(const tt_product *p);
 bool tt_cuda_product_check(const tt_product *p);
 
 // An operand for products from parameters w (count): w itself where products are fp32; where they are bf16, a
-// copy, which weights_changed() and adam() keep up to date for announced arrays. Of other arrays a copy is made now,
-// good until TT_LOOSE_WEIGHTS more have been asked for: enough for one operation.
+// copy, which weights_changed() and adam() keep up to date for announced arrays. Of other arrays a copy is
+// made now, good until TT_LOOSE_WEIGHTS more have been asked for: enough for one operation.
 enum { TT_LOOSE_WEIGHTS = 8 };
 template <class T> const T *tt_cuda_weight(const float *w, int64_t count);
 

@@ -96,10 +96,6 @@ void tt_emulated_queue(const tt_launch_place &place, unsigned bound, dim3 blocks
   tt_emulated_queue_step(tt_cuda.stream, [l, number] { return run(l, number), true; });
 }
 
-void tt_emulated_queue_work(std::function<void()> one) {
-  tt_emulated_queue_step(tt_cuda.stream, [one] { return one(), true; });
-}
-
 void tt_emulated_check_argument(const tt_launch_place &place, const void *p) {
   if (p == NULL || tt_emulated_in_memory(p)) return;
   fprintf(stderr, "emulator: %s (launched at %s:%d) is given a pointer that is not to memory of the device\n",

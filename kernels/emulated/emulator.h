@@ -50,8 +50,6 @@ struct tt_launch_place;
 unsigned tt_emulated_bound(const void *kernel);
 void tt_emulated_queue(const tt_launch_place &place, unsigned bound, dim3 blocks, dim3 threads, size_t shared,
                        std::function<void()> body);
-// Other work of the backend's stream (products).
-void tt_emulated_queue_work(std::function<void()> work);
 // Errors unless `p` is NULL or in memory of the device.
 void tt_emulated_check_argument(const tt_launch_place &place, const void *p);
 
