@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 
+bool tt_cuda_built_in(void) {
+  return false;
+}
+
 bool tt_cuda_available(char *why, size_t n) {
   snprintf(why, n, "this program was built without CUDA (no nvcc was found, or -Dcuda=disabled)");
   return false;
@@ -27,5 +31,10 @@ const tt_queues *tt_cuda_queues(void) {
 
 bool tt_cuda_describe(tt_cuda_device *device) {
   (void)device;
+  return false;
+}
+
+bool tt_cuda_memory_use(tt_cuda_memory *memory) {
+  (void)memory;
   return false;
 }

@@ -1,5 +1,7 @@
 // Memory of the device, and copies to and from it, on the backend's one stream.
 #include "operations.h"
+#include "product.h"
+#include "workspace.h"
 
 // What has been handed out, so that weights.cu can be told what goes.
 enum { MOST = 4096 };
@@ -8,6 +10,7 @@ static struct {
   size_t bytes;
 } allocations[MOST];
 static int count;
+static size_t taken, most_taken;
 
 void *tt_cuda_allocate(size_t bytes, bool shared) {
   if (count == MOST) return NULL;
@@ -21,6 +24,8 @@ void *tt_cuda_allocate(size_t bytes, bool shared) {
   }
   TT_CUDA(error);
   allocations[count].memory = memory, allocations[count++].bytes = bytes;
+  taken += bytes;
+  most_taken = taken > most_taken ? taken : most_taken;
   return memory;
 }
 
@@ -29,11 +34,27 @@ void tt_cuda_release(void *memory) {
   tt_cuda_wait();
   for (int i = 0; i < count; i++)
     if (allocations[i].memory == memory) {
-      tt_cuda_weights_forget(memory, allocations[i].bytes);
+      size_t bytes = allocations[i].bytes;
+      taken -= bytes;
       allocations[i] = allocations[--count];
+      tt_cuda_weights_forget(memory, bytes); // releases their copies
       break;
     }
   TT_CUDA(cudaFree(memory));
+}
+
+void *tt_cuda_take(size_t bytes, const char *what) {
+  void *memory = tt_cuda_allocate(bytes, false);
+  if (memory == NULL) tt_cuda_fail(__FILE__, __LINE__, what, "the device has no memory left");
+  return memory;
+}
+
+extern "C" bool tt_cuda_memory_use(tt_cuda_memory *use) {
+  size_t free_now = 0, all = 0;
+  if (tt_cuda.stream == NULL) return false;
+  TT_CUDA(cudaMemGetInfo(&free_now, &all));
+  *use = tt_cuda_memory{most_taken, tt_cuda_workspace_room() + tt_cuda_product_room(), all - free_now};
+  return true;
 }
 
 // From memory that is not page-locked the runtime copies into buffers of its own before it returns, as the

@@ -21,7 +21,7 @@ tt_norm_sums tt_norm_sums_cut(tt_room *room, int64_t rows, int64_t slab, int dim
 // more, for the gradients of the maps that read it; may be dy where that is of the same type. The sums get
 // the first stage of dgamma and dbeta, added to what they hold if `add` (an earlier slab). dim is at most
 // TT_NORM_MOST.
-enum { TT_NORM_MOST = 4096 };
+enum { TT_NORM_MOST = TT_CUDA_WIDEST };
 template <class X, class D>
 void tt_norm_rows_backward(const D *dy, const X *x, int64_t rows, int dim, tt_weights norm, tt_statistics s,
                            bool keep, X *dx, X *z, const tt_norm_sums &sums, bool add);

@@ -7,6 +7,7 @@
 #include "product.h"
 
 #include "cublas.h"
+#include "workspace.h"
 
 #include <string.h>
 
@@ -27,7 +28,7 @@ typedef struct {
   cublasLtMatmulAlgo_t algorithm;
 } plan;
 static plan plans[PLANS];
-static void *workspace;
+static void *workspace; // WORKSPACE bytes, from the first product on
 
 static int32_t alignment_of(const void *p) {
   int32_t bytes = SURE_ALIGNMENT;
@@ -147,11 +148,15 @@ static plan *plan_for(const shape *s) {
   return p;
 }
 
+size_t tt_cuda_product_room(void) {
+  return workspace != NULL ? WORKSPACE : 0;
+}
+
 void tt_cuda_product(const tt_product *p) {
   if (tt_cuda_product_check(p)) return;
   const void *bias = p->bias;
   if (p->bias != NULL && p->result == TT_BF16) bias = tt_cuda_weight<tt_bf16>(p->bias, p->n);
-  if (workspace == NULL) TT_CUDA(cudaMalloc(&workspace, WORKSPACE));
+  if (workspace == NULL) workspace = tt_cuda_take(WORKSPACE, "room for cuBLASLt");
   shape s = shape_of(p, bias);
   plan *how = plan_for(&s);
   if (bias != NULL) set(how->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);

@@ -28,6 +28,7 @@ typedef struct {
 } tt_product;
 
 void tt_cuda_product(const tt_product *p);
+size_t tt_cuda_product_room(void); // bytes of the device that the library was given to work in, so far
 
 // product_check.cu: ends the process where *p cannot be done. True: there is nothing to multiply, and C is
 // what it should be.

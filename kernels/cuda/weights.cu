@@ -2,6 +2,7 @@
 // copy of the same size; others (those of tests and benchmarks) get one each time they are used.
 #include "operations.h"
 #include "product.h"
+#include "workspace.h"
 
 enum { THREADS = 256, EACH = 8, MOST = 16 };
 
@@ -30,12 +31,8 @@ static int next_loose;
 
 static void make_room(rounded *r, int64_t count) {
   if (r->room >= count) return;
-  if (r->copy != NULL) {
-    TT_CUDA(cudaStreamSynchronize(tt_cuda.stream)); // its last readers are done
-    TT_CUDA(cudaFree(r->copy));
-  }
-  void *copy = NULL;
-  TT_CUDA(cudaMalloc(&copy, static_cast<size_t>(count) * sizeof(tt_bf16)));
+  tt_cuda_release(r->copy); // waits for its last readers
+  void *copy = tt_cuda_take(static_cast<size_t>(count) * sizeof(tt_bf16), "a bf16 copy of weights");
   r->copy = static_cast<tt_bf16 *>(copy), r->room = count;
 }
 
@@ -60,8 +57,9 @@ void tt_cuda_weights_forget(const void *memory, size_t bytes) {
   for (int i = 0; i < MOST; i++) {
     uintptr_t start = reinterpret_cast<uintptr_t>(announced[i].weights);
     if (announced[i].weights == NULL || start < first || start >= first + bytes) continue;
-    TT_CUDA(cudaFree(announced[i].copy));
+    tt_bf16 *copy = announced[i].copy;
     announced[i] = rounded{};
+    tt_cuda_release(copy);
   }
 }
 

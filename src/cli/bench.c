@@ -108,6 +108,11 @@ static void print_table(const tt_bench_step *r, const tt_config *config, int ran
          1e-6 * (double)m->masters, 1e-6 * (double)m->moments, 1e-6 * (double)m->gradients,
          1e-6 * (double)m->exchange, 1e-6 * (double)m->tables, 1e-6 * r->activations);
   printf("  before that, MB    %12.0f   MPI, libraries, the store\n", 1e-6 * r->memory_before);
+  if (r->device_peak > 0)
+    printf("device memory, MB    %12.0f   most that was allocated at once, %.0f of it the backend's own room "
+           "to work; "
+           "in use, with libraries, %.0f\n",
+           1e-6 * r->device_peak, 1e-6 * r->device_own, 1e-6 * r->device_used);
   printf("page faults/update   %12.1f   all ranks\n\n", r->page_faults / (double)r->steps);
   double parts = 0;
   for (int p = 0; p < TT_PARTS; p++) parts += r->part_seconds[p];
@@ -179,6 +184,10 @@ static tt_status print_json(const tt_bench_step *r, const tt_config *config, int
       1e3 * r->data_wait / (double)r->steps);
   free(text);
   if (!all) return tt_fail(TT_ERR_MEMORY, "out of memory");
+  if (r->device_peak > 0)
+    json_object_update_new(all, json_pack("{s:f, s:f, s:f}", "device_memory_peak_bytes", r->device_peak,
+                                          "device_memory_own_bytes", r->device_own,
+                                          "device_memory_used_bytes", r->device_used));
   json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
   putchar('\n');
   json_decref(all);

@@ -182,7 +182,7 @@ static void assumptions(const tt_plan *p) {
            "LayerNorm's "
            "statistics, sums and\n  gradients fp32), weights in fp32 on every rank, and rounded for "
            "products, moments "
-           "divided over the data ranks; rows sent in\n  bf16, weights and gradients in fp32; scratch, "
+           "divided over the data ranks; rows sent in\n  bf16, weights and gradients in fp32; "
            "libraries and "
            "contexts %.1f GB; the next batch is made ready behind this one\n",
            1e-9 * m->fixed);

@@ -10,6 +10,9 @@
 #include "device/ops.h"
 #include "device/queues.h"
 
+// Whether this program was built with the backend. Asks no device.
+bool tt_cuda_built_in(void);
+
 // Whether there is a device that this program can use. If not, `why` (n characters) gets the reason, a phrase
 // that names what is missing: no device, no driver, or a program without the backend.
 bool tt_cuda_available(char *why, size_t n);
@@ -28,6 +31,8 @@ const tt_ops *tt_ops_cuda(tt_precision precision);
 // Its queues, once it has been started. NULL, without a message, where the backend is not built in.
 const tt_queues *tt_cuda_queues(void);
 
+enum { TT_CUDA_WIDEST = 4096 }; // most channels of model.embed_dim and model.pair_dim
+
 // The device in hand, for the log.
 typedef struct {
   char name[96];
@@ -38,5 +43,15 @@ typedef struct {
 } tt_cuda_device;
 // False, and nothing in *device, before tt_cuda_start has found one.
 bool tt_cuda_describe(tt_cuda_device *device);
+
+// Bytes of the device's memory. What is not this backend's of `used`: the driver's context, code, NCCL, other
+// processes.
+typedef struct {
+  size_t peak; // most that the backend had allocated at once: what it was asked for, copies of weights, own
+  size_t own;  // of it room to work for the backend itself and cuBLASLt, now
+  size_t used; // by all on the device, now, as the driver counts
+} tt_cuda_memory;
+// False, and nothing in *memory, as tt_cuda_describe.
+bool tt_cuda_memory_use(tt_cuda_memory *memory);
 
 #endif

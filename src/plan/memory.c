@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "device/cuda.h"
 #include "plan/molecules.h"
 
 // A CPU rank's resident memory without a model, measured (docs/scaling-out.md): program and libraries, MPI,
@@ -29,9 +30,12 @@ static tt_status room(const tt_config *config, const tt_machine *machine, const 
   if (!here) return TT_ERR_UNSUPPORTED;
   tt_ops ops = *here;
   if (machine->gpu) ops.device = true, ops.activation_size = 2; // bf16
+  // what the backend's operations need, it says itself, with no device at hand; but it must be built in
+  bool known = !machine->gpu || tt_cuda_built_in();
+  if (machine->gpu && known) ops.scratch = tt_ops_cuda(TT_BF16)->scratch;
   TT_TRY(tt_model_room(&config->model, &ops, config->train.recompute == TT_RECOMPUTE_PAIR, piece, &r));
   *activations = r.buffers;
-  *scratch = machine->gpu ? 0 : r.scratch; // in the machine's `fixed`
+  *scratch = known ? r.scratch : 0; // else in the machine's `fixed`
   return TT_OK;
 }
 
@@ -58,10 +62,7 @@ tt_status tt_plan_memory_make(tt_plan_memory *m, const tt_config *config, const 
   m->pairs_most = largest.pairs;
   TT_TRY(room(config, machine, &largest, &m->activations_most, &m->scratch));
   TT_TRY(room(config, machine, &load->largest, &m->activations, &unused));
-  if (machine->gpu) {
-    m->state.masters = m->state.weights; // every rank has them whole, in fp32,
-    m->state.weights /= 2;               // and rounded for products
-  }
+  if (machine->gpu) tt_trainer_memory_round(&m->state);
   m->batch = batch_bytes(config, molecules, load);
   m->fixed = machine->gpu ? (int64_t)machine->fixed : PROCESS + NEIGHBOUR * (load->ranks - 1);
   m->snapshot_apart = machine->gpu;

@@ -12,9 +12,23 @@ static bool use_cuda(const tt_config *config) {
   return device == TT_DEVICE_CUDA || (device == TT_DEVICE_AUTO && tt_cuda_available(why, sizeof why));
 }
 
+// A row of LayerNorm's backward lies in the registers of one block (kernels/cuda/norm.cu).
+static bool too_wide(const tt_model_config *m) {
+  const char *key = m->embed_dim > TT_CUDA_WIDEST  ? "embed_dim"
+                    : m->pair_dim > TT_CUDA_WIDEST ? "pair_dim"
+                                                   : NULL;
+  if (key)
+    tt_fail(TT_ERR_CONFIG,
+            "model.%s is more than %d, the widest that GPUs compute: train.device = \"cpu\" uses the "
+            "processor",
+            key, TT_CUDA_WIDEST);
+  return key != NULL;
+}
+
 const tt_ops *tt_backend_choose(const tt_config *config) {
   char why[256];
   if (!use_cuda(config)) return tt_ops_cpu(config->train.precision);
+  if (too_wide(&config->model)) return NULL;
   if (tt_cuda_available(why, sizeof why)) return tt_ops_cuda(config->train.precision);
   tt_fail(TT_ERR_UNSUPPORTED, "train.device = \"cuda\": %s; \"cpu\" uses the processor", why);
   return NULL;

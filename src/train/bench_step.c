@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "core/memory.h"
+#include "device/cuda.h"
 #include "model/flops.h"
 #include "train/backend.h"
 #include "train/bench_update.h"
@@ -116,10 +117,26 @@ static double resident_memory(void) {
 
 // What differs between ranks becomes one figure, the same on all.
 static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
-  enum { SECONDS, SGEMM, MEMORY, BEFORE, ACTIVATIONS, FAULTS, PARTS, COUNT = PARTS + TT_PARTS };
+  enum {
+    SECONDS,
+    SGEMM,
+    MEMORY,
+    BEFORE,
+    ACTIVATIONS,
+    FAULTS,
+    DEVICE,
+    OWN,
+    USED,
+    PARTS,
+    COUNT = PARTS + TT_PARTS
+  };
+  tt_cuda_memory device = {0, 0, 0};
+  tt_cuda_memory_use(&device);
   double mine[COUNT] = {[SECONDS] = r->seconds,         [SGEMM] = sgemm,
                         [MEMORY] = resident_memory(),   [BEFORE] = r->memory_before,
-                        [ACTIVATIONS] = r->activations, [FAULTS] = r->page_faults};
+                        [ACTIVATIONS] = r->activations, [FAULTS] = r->page_faults,
+                        [DEVICE] = (double)device.peak, [OWN] = (double)device.own,
+                        [USED] = (double)device.used};
   memcpy(mine + PARTS, r->part_seconds, sizeof r->part_seconds);
   double *all = NULL;
   TT_TRY(tt_comm_agree(comm, tt_alloc(&all, (size_t)comm->size * COUNT, sizeof *all, "the ranks' times")));
@@ -133,6 +150,9 @@ static tt_status combine(const tt_comm *comm, double sgemm, tt_bench_step *r) {
     r->memory_before = larger(r->memory_before, rank[BEFORE]);
     r->activations = larger(r->activations, rank[ACTIVATIONS]);
     r->memory_sum += rank[MEMORY];
+    r->device_peak = larger(r->device_peak, rank[DEVICE]);
+    r->device_own = larger(r->device_own, rank[OWN]);
+    r->device_used = larger(r->device_used, rank[USED]);
     r->page_faults += rank[FAULTS];
     r->sgemm_flops += rank[SGEMM];
     for (int p = 0; p < TT_PARTS; p++) r->part_seconds[p] += rank[PARTS + p] / comm->size;
@@ -148,6 +168,7 @@ static tt_status plan_memory(const tt_trainer *t, tt_trainer_memory *most) {
     tt_trainer_memory m;
     TT_TRY(tt_trainer_memory_plan(t->config, t->mesh.data.size, t->mesh.tensor.size, k, &m));
     m.snapshot = 0; // nothing is saved here
+    if (t->ops->device && t->ops->precision == TT_BF16) tt_trainer_memory_round(&m);
     if (k == 0 || tt_trainer_memory_sum(&m) > tt_trainer_memory_sum(most)) *most = m;
   }
   return TT_OK;

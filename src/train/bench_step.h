@@ -22,6 +22,9 @@ typedef struct {
   double memory_largest, memory_sum; // bytes: peak resident memory of the largest rank, and of all
   double memory_before;              // bytes: the same before the trainer took any, of the largest rank
   tt_trainer_memory planned;         // of the rank for which that is most
+  // bytes of a device, each of the rank with most: what the backend had allocated at most; of it its own room
+  // to work; all that is in use there at the end, as the driver counts. 0: no device
+  double device_peak, device_own, device_used;
   double activations;                // bytes: buffers of the largest piece, of the largest rank
   double page_faults;                // of the timed updates, all ranks: memory touched for the first time
   int64_t sent_all[TT_TRAFFIC_KINDS], sent_largest[TT_TRAFFIC_KINDS]; // bytes to other ranks during the timed

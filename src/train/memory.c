@@ -38,6 +38,11 @@ tt_status tt_trainer_memory_plan(const tt_config *config, int data, int tensor, 
   return TT_OK;
 }
 
+void tt_trainer_memory_round(tt_trainer_memory *m) {
+  m->masters = m->weights; // every rank has them whole, in fp32,
+  m->weights /= 2;         // and rounded for products
+}
+
 int64_t tt_trainer_memory_sum(const tt_trainer_memory *m) {
   return m->weights + m->masters + m->moments + m->gradients + m->exchange + m->snapshot + m->tables;
 }

@@ -10,7 +10,7 @@
 
 typedef struct {
   int64_t weights; // all that the rank's tensor place holds, as the model computes with them (fp32)
-  int64_t masters; // of all that it holds, where `weights` are copies rounded for products (fp32): 0 on a
+  int64_t masters; // of all that it holds, where `weights` are copies rounded for products: 0 in fp32, and on a
                    // CPU, which rounds operands on their way into a product
   int64_t moments;   // both, of what it owns (fp32)
   int64_t gradients; // the arrays of the tree over its leaves, log2(leaves) + 1 of them (fp32)
@@ -24,6 +24,9 @@ typedef struct {
 // layout does not fit the configuration; TT_ERR_MEMORY.
 tt_status tt_trainer_memory_plan(const tt_config *config, int data, int tensor, int rank,
                                  tt_trainer_memory *memory);
+
+// The plan is for a processor; this makes it one for a device with products in bf16.
+void tt_trainer_memory_round(tt_trainer_memory *memory);
 
 int64_t tt_trainer_memory_sum(const tt_trainer_memory *memory);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/progress.h"
+#include "device/cuda.h"
 #include "model/flops.h"
 #include "train/run_state.h"
 
@@ -70,6 +71,10 @@ void tt_run_print_summary(const tt_run_state *r) {
   print_row("position", l->position, l->position_se, b->position, "nothing moved");
   print_row("distance", l->distance, l->distance_se, b->distance, "nothing moved");
   printf("  %-9s %8.4f +- %.4f\n", "total", l->loss, l->loss_se);
+  tt_cuda_memory device;
+  if (tt_cuda_memory_use(&device))
+    printf("memory of the GPU: at most %.0f MB allocated at once; %.0f in use on it, with libraries\n",
+           1e-6 * (double)device.peak, 1e-6 * (double)device.used);
   printf(
       "the run is in %s: run.jsonl, config.cfg, checkpoints/; 'twotrack plot %s --out loss.png' draws it\n",
       r->request->folder, r->request->folder);

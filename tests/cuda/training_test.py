@@ -139,5 +139,25 @@ def check_ranks(work, one):
     assert more("none", env={**nccl, "TWOTRACK_NCCL": "libnccl-none.so"}) == steps(one)
 
 
+def check_memory(work):
+    """What was planned is what the backend allocated: to a hundredth by the run itself, to a twentieth by a plan of the same updates."""
+    how = [CONFIG, "--store", f"{work}/store", "--json"] + [a for s in SMALL[:3] + ["train.max_pairs=400"] for a in ("--set", s)]
+    plan = subprocess.run([EMULATED, "plan", *how, "--gpu", "h100-80", "--gpus", "1", "--updates", "0:2"], check=True, capture_output=True)
+    plan = json.loads(plan.stdout)["layouts"][0]["memory_bytes"]
+    for precision in ("fp32", "bf16"):
+        run = subprocess.run([EMULATED, "bench", "step", *how, "--warmup", "0", "--steps", "2", "--sgemm-seconds", "0", "--set",
+                              "train.device=cuda", "--set", f"train.precision={precision}"], check=True, capture_output=True, timeout=PATIENCE)
+        run = json.loads(run.stdout)
+        peak, own = run["device_memory_peak_bytes"], run["device_memory_own_bytes"]
+        ratio = sum(run["planned_memory_bytes"].values()) / (peak - own)
+        print(f"{precision}: planned / allocated {ratio:.4f}; {1e-6 * peak:.2f} MB")
+        assert own < min(peak, run["device_memory_used_bytes"])
+        assert abs(ratio - 1) < 0.01, run
+    assert plan["scratch"] > 0, "a plan of a program with CUDA leaves out what operations need"
+    kinds = ("weights", "masters", "moments", "gradients", "exchange", "tables", "activations_expected", "scratch")
+    assert abs(sum(plan[k] for k in kinds) / (peak - own) - 1) < 0.05, (plan, run)
+
+
 with tempfile.TemporaryDirectory() as folder:
     check(folder)
+    check_memory(folder)
