@@ -33,6 +33,9 @@ const tt_queues *tt_cuda_queues(void);
 
 enum { TT_CUDA_WIDEST = 4096 }; // most channels of model.embed_dim and model.pair_dim
 
+// What the host is at, for a profiler: a range of NVTX from here to the next call. NULL: none.
+void tt_cuda_range(const char *name);
+
 // The device in hand, for the log.
 typedef struct {
   char name[96];

@@ -30,6 +30,7 @@ typedef struct {
   tt_part now;
   // For what a part has queued on a device, whose time else counts where somebody waits; or NULL
   void (*wait)(void);
+  void (*mark)(const char *part); // told of each part that begins, for a profiler; or NULL
   bool seldom; // wait only where computing begins or ends, so that what is computed stays queued up
 } tt_stopwatch;
 
@@ -50,6 +51,7 @@ static inline void tt_part_begin(tt_stopwatch *watch, tt_part part) {
   watch->since = now;
   watch->now = part;
   tt_position_do(tt_part_name(part));
+  if (watch->mark) watch->mark(tt_part_name(part));
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "device/cuda.h"
 #include "train/backend.h"
 #include "train/checkpoint_load.h"
 #include "train/memory.h"
@@ -78,6 +79,7 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   TT_TRY(tt_comm_agree(comm, status));
   tt_model_set_recompute(t->model, config->train.recompute == TT_RECOMPUTE_PAIR);
   t->parameters = tt_model_parameters(t->model);
+  if (t->ops->device) tt_model_stopwatch(t->model)->mark = tt_cuda_range;
   return TT_OK;
 }
 
@@ -114,6 +116,7 @@ void tt_trainer_restart(tt_trainer *t) {
 }
 
 void tt_trainer_free(tt_trainer *t) {
+  if (t->model && t->ops->device) tt_cuda_range(NULL);
   tt_model_free(t->model);
   tt_tree_free(&t->tree);
   tt_reduction_free(t->reduction);
