@@ -42,8 +42,8 @@ left() { [ ! -d "$run" ] || [ -z "$(ls -A "$run")" ] || fail "$name: left $(ls -
 begin never
 nodes "$(good) --timeout 4" "sleep 100" &
 begin stopped-before # rank 0 itself, before it could do anything
-echo 'kill -STOP $$; exec "$@"' > "$work/stopped.sh"
-nodes "bash $work/stopped.sh $(good)" "$(good) --timeout 5" &
+echo 'kill -STOP $$; exit 1' > "$work/stopped.sh" # mpirun lets it go on when it ends the job
+nodes "bash $work/stopped.sh" "$(good) --timeout 5" &
 begin stopped-init
 nodes "$(good)" "$(bad init)" &
 begin stopped-later
