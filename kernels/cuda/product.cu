@@ -17,7 +17,7 @@ enum { WORKSPACE = 32 << 20, PLANS = 1024, SURE_ALIGNMENT = 16 };
 typedef struct {
   int64_t m, n, k, lda, ldb, ldc, a_stride, b_stride, c_stride;
   int32_t a_transposed, b_transposed, operands, result, adds, bias, batch;
-  int32_t a_alignment, b_alignment, c_alignment; // bytes, of the addresses
+  int32_t a_alignment, b_alignment, c_alignment, bias_alignment; // bytes, of all addresses in a batch
 } shape;
 
 typedef struct {
@@ -30,10 +30,15 @@ typedef struct {
 static plan plans[PLANS];
 static void *workspace; // WORKSPACE bytes, from the first product on
 
-static int32_t alignment_of(const void *p) {
+static int32_t alignment_of(const void *p, int64_t stride, size_t size) {
+  uintptr_t all = reinterpret_cast<uintptr_t>(p) | static_cast<uintptr_t>(stride) * size;
   int32_t bytes = SURE_ALIGNMENT;
-  while (reinterpret_cast<uintptr_t>(p) % static_cast<uintptr_t>(bytes) != 0) bytes /= 2;
+  while (all % static_cast<uintptr_t>(bytes) != 0) bytes /= 2;
   return bytes;
+}
+
+static size_t size_of(int32_t number) {
+  return number == TT_BF16 ? sizeof(tt_bf16) : sizeof(float);
 }
 
 static shape shape_of(const tt_product *p, const void *bias) {
@@ -48,8 +53,10 @@ static shape shape_of(const tt_product *p, const void *bias) {
   s.adds = p->beta != 0, s.bias = bias != NULL;
   s.batch = p->batch > 1 ? p->batch : 1;
   if (s.batch > 1) s.a_stride = p->a_stride, s.b_stride = p->b_stride, s.c_stride = p->c_stride;
-  s.a_alignment = alignment_of(p->a), s.b_alignment = alignment_of(p->b), s.c_alignment = alignment_of(p->c);
-  if (bias != NULL && alignment_of(bias) < s.c_alignment) s.c_alignment = alignment_of(bias);
+  s.a_alignment = alignment_of(p->a, s.a_stride, size_of(s.operands));
+  s.b_alignment = alignment_of(p->b, s.b_stride, size_of(s.operands));
+  s.c_alignment = alignment_of(p->c, s.c_stride, size_of(s.result));
+  s.bias_alignment = alignment_of(bias, 0, 1);
   return s;
 }
 
@@ -138,6 +145,10 @@ static plan *plan_for(const shape *s) {
   set(p->operation, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second);
   const cublasLtEpilogue_t epilogue = s->bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   set(p->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+  // The heuristic takes from the bias's address, which it does not read, how far that is aligned: so it gets
+  // one that is no better aligned than that of any bias that the plan will be used with.
+  const uintptr_t bias = static_cast<uintptr_t>(s->bias_alignment);
+  if (s->bias) set(p->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
   p->a = s->a_transposed ? layout(s->operands, s->k, s->m, s->lda, s->batch, s->a_stride)
                          : layout(s->operands, s->m, s->k, s->lda, s->batch, s->a_stride);
   p->b = s->b_transposed ? layout(s->operands, s->n, s->k, s->ldb, s->batch, s->b_stride)

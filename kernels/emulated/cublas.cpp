@@ -108,6 +108,10 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   return take(&preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
 }
 
+static size_t size_of(cudaDataType_t type) {
+  return type == CUDA_R_32F ? 4 : 2;
+}
+
 // All that an algorithm was asked for with, but the addresses.
 static uint64_t problem(const tt_emulated_operation *o, const tt_emulated_layout *const layouts[4]) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -146,16 +150,21 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   check_problem(operation, layouts);
   must((preference->reductions & CUBLASLT_REDUCTION_SCHEME_INPLACE) == 0,
        "a product that may be added up in place, whose bits change");
+  must(operation->epilogue != CUBLASLT_EPILOGUE_BIAS || operation->bias != NULL,
+       "an algorithm asked for before the bias was set, whose address tells how far it is aligned");
   *found = wanted > 0;
   memset(results, 0, sizeof *results);
   uint64_t *data = results[0].algo.data;
   data[0] = problem(operation, layouts), data[1] = preference->workspace;
-  for (int k = 0; k < 4; k++) data[2 + k] = preference->alignment[k];
+  for (int k = 0; k < 4; k++) {
+    data[2 + k] = preference->alignment[k];
+    // of every matrix of a batch
+    must(layouts[k]->stride * static_cast<int64_t>(size_of(layouts[k]->type)) % preference->alignment[k] == 0,
+         "a batch whose matrices are less aligned than was said");
+  }
+  uintptr_t bias = reinterpret_cast<uintptr_t>(operation->bias);
+  data[6] = bias & (~bias + 1); // the highest power of two that divides it
   return CUBLAS_STATUS_SUCCESS;
-}
-
-static size_t size_of(cudaDataType_t type) {
-  return type == CUDA_R_32F ? 4 : 2;
 }
 
 static float number(const void *from, cudaDataType_t type, int64_t at) {
@@ -235,7 +244,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   must(c == d, "a product whose C is elsewhere than D");
   if (operation->epilogue == CUBLASLT_EPILOGUE_BIAS) {
     must(operation->bias != NULL, "a product with a bias that was never set");
-    must(reinterpret_cast<uintptr_t>(operation->bias) % algorithm->data[5] == 0,
+    must(reinterpret_cast<uintptr_t>(operation->bias) % algorithm->data[6] == 0,
          "a product with a bias that is less aligned than was said");
     tt_emulated_check_argument(place, operation->bias);
   }
