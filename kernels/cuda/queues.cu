@@ -21,7 +21,10 @@ static void follow(tt_queue queue, tt_queue other) {
 
 static bool idle(tt_queue queue) {
   cudaError_t error = cudaStreamQuery(stream_of(queue));
-  if (error == cudaErrorNotReady) return false;
+  if (error == cudaErrorNotReady) {
+    cudaGetLastError(); // an answer, but kept as an error: no launch is to report it
+    return false;
+  }
   TT_CUDA(error);
   return true;
 }

@@ -64,6 +64,8 @@ static void tt_launch(const tt_launch_place &place, void (*kernel)(P...), dim3 b
   (tt_emulated_check<P>(place, static_cast<P>(arguments)), ...);
   tt_emulated_queue(place, tt_emulated_bound(reinterpret_cast<const void *>(kernel)), blocks, threads, shared,
                     [=] { kernel(static_cast<P>(arguments)...); });
+  if (cudaGetLastError() != cudaSuccess)
+    tt_emulated_error("an earlier error was dealt with but not cleared: this launch would report it");
 }
 
 // ---- what threads wait for ----

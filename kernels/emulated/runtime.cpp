@@ -35,12 +35,12 @@ void protect(const allocation &a, bool open) {
 cudaError_t allocate(void **memory, size_t bytes, bool managed) {
   if (arena == NULL) {
     void *place = mmap(NULL, arena_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (place == MAP_FAILED) return cudaErrorMemoryAllocation;
+    if (place == MAP_FAILED) return tt_emulated_keep(cudaErrorMemoryAllocation);
     arena = arena_next = static_cast<char *>(place);
   }
   size_t room = (bytes + 255) / 256 * 256, pages = (room + page - 1) / page;
   if (room < bytes || (pages + 1) * page > arena_size - static_cast<size_t>(arena_next - arena))
-    return cudaErrorMemoryAllocation;
+    return tt_emulated_keep(cudaErrorMemoryAllocation);
   allocation a = {arena_next, pages, arena_next + pages * page - room, bytes, managed};
   protect(a, true);
   memset(a.first, 0xff, pages * page); // NaN, in bf16 and double too
@@ -101,8 +101,14 @@ const char *cudaGetErrorString(cudaError_t error) {
     return "invalid argument";
   }
 }
+static cudaError_t last;
+cudaError_t tt_emulated_keep(cudaError_t error) {
+  return last = error;
+}
 cudaError_t cudaGetLastError(void) {
-  return cudaSuccess;
+  cudaError_t error = last;
+  last = cudaSuccess;
+  return error;
 }
 cudaError_t cudaDriverGetVersion(int *version) {
   *version = 0;
@@ -128,6 +134,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
   properties->uuid.bytes[0] = static_cast<char>(device + (first != NULL ? atoi(first) : 0));
   snprintf(properties->name, sizeof properties->name, "emulator");
   properties->totalGlobalMem = static_cast<size_t>(8) << 30;
+  properties->sharedMemPerBlockOptin = 163 * 1024;
   properties->multiProcessorCount = 4;
   properties->major = 8;
   return cudaSuccess;
@@ -147,7 +154,7 @@ cudaError_t cudaMallocManaged(void **memory, size_t bytes, unsigned flags) {
 }
 cudaError_t cudaMallocHost(void **memory, size_t bytes) {
   *memory = malloc(bytes);
-  return *memory != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
+  return *memory != NULL ? cudaSuccess : tt_emulated_keep(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void *memory) {
   if (memory == NULL) return cudaSuccess;

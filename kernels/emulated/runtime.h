@@ -36,7 +36,7 @@ enum { cudaMemAttachGlobal = 1, cudaStreamNonBlocking = 1, cudaEventDisableTimin
 
 struct cudaDeviceProp {
   char name[256];
-  size_t totalGlobalMem;
+  size_t totalGlobalMem, sharedMemPerBlockOptin;
   int multiProcessorCount, major, minor;
   struct {
     char bytes[16];
@@ -75,7 +75,10 @@ cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 
-// For the emulator itself: opens (closes) the memory of cudaMalloc for the host; whether `p` is the device's.
+// For the emulator itself: returns an error of a function, which is also what the next cudaGetLastError
+// finds.
+cudaError_t tt_emulated_keep(cudaError_t error);
+// Opens (closes) the memory of cudaMalloc for the host; whether `p` is the device's.
 void tt_emulated_open_memory(bool open);
 bool tt_emulated_in_memory(const void *p);
 

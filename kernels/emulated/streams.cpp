@@ -94,7 +94,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   if (done(&stream)) return cudaSuccess;
   tt_emulated_advance();
-  return cudaErrorNotReady;
+  return tt_emulated_keep(cudaErrorNotReady);
 }
 cudaError_t cudaDeviceSynchronize(void) {
   tt_emulated_drain(NULL);
@@ -141,7 +141,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (reached(event)) return cudaSuccess;
   tt_emulated_advance();
-  return cudaErrorNotReady;
+  return tt_emulated_keep(cudaErrorNotReady);
 }
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to) {
   *milliseconds = static_cast<float>(1e3 * (to->seconds - from->seconds));
