@@ -26,11 +26,13 @@ template <class T> static void add(const float *x, int64_t count, float *y) {
 }
 
 template <class T> static void copy(const float *x, int64_t count, float *y) {
+  if (count == 0) return;
   TT_CUDA(cudaMemcpyAsync(y, x, static_cast<size_t>(count) * sizeof(T), cudaMemcpyDeviceToDevice,
                           tt_cuda.stream));
 }
 
 template <class T> static void zero(float *x, int64_t count) {
+  if (count == 0) return;
   TT_CUDA(cudaMemsetAsync(x, 0, static_cast<size_t>(count) * sizeof(T), tt_cuda.stream));
 }
 

@@ -59,6 +59,11 @@ static tt_status describe(int number) {
                    "CUDA device %d (%s) is of compute capability %d.%d; 8.0 or newer is needed "
                    "(train.device = \"cpu\" uses the processor)",
                    number, device.name, found.major, found.minor);
+  if (found.sharedMemPerBlockOptin < TT_MOST_SHARED) // GPUs for graphics have 99 KB
+    return tt_fail(TT_ERR_UNSUPPORTED,
+                   "CUDA device %d (%s) has %zu KB of shared memory for a thread block; %d KB are needed, as "
+                   "A100, H100 and their successors have (train.device = \"cpu\" uses the processor)",
+                   number, device.name, found.sharedMemPerBlockOptin / 1024, TT_MOST_SHARED / 1024);
   return TT_OK;
 }
 

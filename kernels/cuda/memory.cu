@@ -12,10 +12,25 @@ static struct {
 static int count;
 static size_t taken, most_taken;
 
+// Memory that host and device share can be larger than the device: the driver would then move it out and in
+// again all the time, and for other arrays' sake too. So what was free at the start is the limit for both
+// kinds together, less what code, libraries and NCCL take later.
+static bool fits(size_t bytes) {
+  static const size_t OTHERS = static_cast<size_t>(512) << 20;
+  static size_t limit;
+  size_t free_now = 0, all = 0;
+  if (limit == 0) {
+    TT_CUDA(cudaMemGetInfo(&free_now, &all));
+    limit = free_now > OTHERS ? free_now - OTHERS : 1;
+  }
+  return bytes <= limit && taken <= limit - bytes;
+}
+
 void *tt_cuda_allocate(size_t bytes, bool shared) {
   if (count == MOST) return NULL;
   void *memory = NULL;
   if (bytes == 0) bytes = 1;
+  if (!fits(bytes)) return NULL;
   cudaError_t error =
       shared ? cudaMallocManaged(&memory, bytes, cudaMemAttachGlobal) : cudaMalloc(&memory, bytes);
   if (error == cudaErrorMemoryAllocation) {
