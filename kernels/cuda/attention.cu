@@ -99,18 +99,6 @@ TT_DEVICE void add_products(const attention_call &c, const tt_head_part &p, cons
   }
 }
 
-// Over the eight lanes that share a row.
-TT_DEVICE float row_sum(float x) {
-#pragma unroll
-  for (int step = 4; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
-  return x;
-}
-TT_DEVICE float row_max(float x) {
-#pragma unroll
-  for (int step = 4; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(TT_ALL_LANES, x, step));
-  return x;
-}
-
 // Softmax of each row of the tile over positions from `first` on, to the head's rows of prob; 0 elsewhere.
 template <class T>
 TT_DEVICE void softmax(const attention_call &c, const tt_head_part &p, const tile_at &t, T *prob) {
@@ -120,13 +108,13 @@ TT_DEVICE void softmax(const attention_call &c, const tt_head_part &p, const til
     float *row = t.at + i * t.stride, largest = -INFINITY, sum = 0;
     for (int j = j0; j < end; j += 8)
       if (j >= c.first) largest = fmaxf(largest, row[j]);
-    largest = row_max(largest);
+    largest = tt_warp_max<8>(largest);
     for (int j = j0; j < end; j += 8) {
       if (j < c.first) continue;
       float x = expf(row[j] - largest);
       row[j] = x, sum += x;
     }
-    float scale = 1.0f / row_sum(sum);
+    float scale = 1.0f / tt_warp_sum<8>(sum);
     T *to = prob + static_cast<int64_t>(i) * p.length;
     for (int j = j0; j < end; j += 8)
       to[j] = tt_from_float<T>(j < c.first || t.i + i < c.first ? 0.0f : row[j] * scale);
@@ -180,7 +168,7 @@ TT_DEVICE void logit_gradient(const attention_call &c, const tt_head_part &p, co
         if (i < t.count && j < columns) t.at[i * t.stride + j] = d[k / 4][k % 4];
       }
     }
-    sum[0] = row_sum(sum[0]), sum[1] = row_sum(sum[1]);
+    sum[0] = tt_warp_sum<8>(sum[0]), sum[1] = tt_warp_sum<8>(sum[1]);
     for (int j0 = 0; j0 < p.length; j0 += TT_HEAD_TILE)
 #pragma unroll
       for (int k = 0; k < 8; k++) {

@@ -77,10 +77,10 @@ template <class T> struct tt_tile_sum {
 };
 
 #ifdef __CUDACC__
-template <> struct tt_tile_a<tt_bf16> {
+template <class USE> struct tt_tile_operand { // matrix_a or matrix_b
   // only one of the two is ever used, and the other costs nothing
-  nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::row_major> rows;
-  nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::col_major> columns;
+  nvcuda::wmma::fragment<USE, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::row_major> rows;
+  nvcuda::wmma::fragment<USE, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::col_major> columns;
   bool transposed;
   TT_DEVICE_MEMBER void load(const tt_bf16 *p, int ld) {
     nvcuda::wmma::load_matrix_sync(rows, reinterpret_cast<const __nv_bfloat16 *>(p), ld);
@@ -91,19 +91,8 @@ template <> struct tt_tile_a<tt_bf16> {
     transposed = true;
   }
 };
-template <> struct tt_tile_b<tt_bf16> {
-  nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::row_major> rows;
-  nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __nv_bfloat16, nvcuda::wmma::col_major> columns;
-  bool transposed;
-  TT_DEVICE_MEMBER void load(const tt_bf16 *p, int ld) {
-    nvcuda::wmma::load_matrix_sync(rows, reinterpret_cast<const __nv_bfloat16 *>(p), ld);
-    transposed = false;
-  }
-  TT_DEVICE_MEMBER void load_transposed(const tt_bf16 *p, int ld) {
-    nvcuda::wmma::load_matrix_sync(columns, reinterpret_cast<const __nv_bfloat16 *>(p), ld);
-    transposed = true;
-  }
-};
+template <> struct tt_tile_a<tt_bf16> : tt_tile_operand<nvcuda::wmma::matrix_a> {};
+template <> struct tt_tile_b<tt_bf16> : tt_tile_operand<nvcuda::wmma::matrix_b> {};
 template <> struct tt_tile_sum<tt_bf16> {
   nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float> sum;
   TT_DEVICE_MEMBER void clear() { nvcuda::wmma::fill_fragment(sum, 0.0f); }

@@ -7,15 +7,16 @@
 
 #define TT_ALL_LANES 0xffffffffu
 
-template <class F> TT_DEVICE F tt_warp_sum(F x) { // float or double
+// LANES: over that many neighbours each, a power of two.
+template <int LANES = 32, class F> TT_DEVICE F tt_warp_sum(F x) { // float or double
 #pragma unroll
-  for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
+  for (int step = LANES / 2; step > 0; step /= 2) x += __shfl_xor_sync(TT_ALL_LANES, x, step);
   return x;
 }
 
-TT_DEVICE float tt_warp_max(float x) {
+template <int LANES = 32> TT_DEVICE float tt_warp_max(float x) {
 #pragma unroll
-  for (int step = 16; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(TT_ALL_LANES, x, step));
+  for (int step = LANES / 2; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(TT_ALL_LANES, x, step));
   return x;
 }
 

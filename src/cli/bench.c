@@ -69,8 +69,7 @@ static tt_status read_arguments(int argc, char **argv, arguments *a) {
   if (a->help) return TT_OK;
   if (optind + 2 != argc || strcmp(argv[optind], "step") != 0)
     return tt_fail(TT_ERR_ARGUMENT, "bench: say 'step' or 'scaling' and one configuration file, or 'loader', "
-                                    "or 'ops'; see 'twotrack bench "
-                                    "--help'");
+                                    "or 'ops'; see 'twotrack bench --help'");
   a->config.path = argv[optind + 1];
   return TT_OK;
 }

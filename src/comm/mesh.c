@@ -2,15 +2,7 @@
 
 #include <stdbool.h>
 
-#include "comm/check.h"
-
-static void split(const tt_comm *world, int color, int key, tt_comm *part) {
-  TT_MPI(world, MPI_Comm_split(world->mpi, color, key, &part->mpi));
-  TT_MPI(world, MPI_Comm_set_errhandler(part->mpi, MPI_ERRORS_RETURN));
-  TT_MPI(world, MPI_Comm_rank(part->mpi, &part->rank));
-  TT_MPI(world, MPI_Comm_size(part->mpi, &part->size));
-  part->traffic = world->traffic;
-}
+#include "comm/part.h"
 
 static bool is_power_of_two(int n) {
   return n > 0 && (n & (n - 1)) == 0;
@@ -29,9 +21,9 @@ tt_status tt_mesh_make(tt_mesh *mesh, const tt_comm *world, int tensor) {
                    "two up to %d",
                    tensor, world->size, world->size);
   int data = world->size / tensor, group = world->rank / tensor, place = world->rank % tensor;
-  split(world, group, place, &mesh->tensor);
-  split(world, place, group, &mesh->data);
-  split(world, 0, place * data + group, &mesh->whole);
+  tt_comm_split(world, group, place, &mesh->tensor);
+  tt_comm_split(world, place, group, &mesh->data);
+  tt_comm_split(world, 0, place * data + group, &mesh->whole);
   return TT_OK;
 }
 

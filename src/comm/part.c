@@ -4,14 +4,17 @@
 
 #include "comm/check.h"
 
-void tt_part_of_ranks(const tt_comm *comm, int ranks, tt_comm *part) {
-  int color = comm->rank < ranks ? 0 : MPI_UNDEFINED;
+void tt_comm_split(const tt_comm *comm, int color, int key, tt_comm *part) {
   *part = (tt_comm){.mpi = MPI_COMM_NULL, .traffic = comm->traffic};
-  TT_MPI(comm, MPI_Comm_split(comm->mpi, color, comm->rank, &part->mpi));
+  TT_MPI(comm, MPI_Comm_split(comm->mpi, color, key, &part->mpi));
   if (part->mpi == MPI_COMM_NULL) return;
   TT_MPI(comm, MPI_Comm_set_errhandler(part->mpi, MPI_ERRORS_RETURN));
   TT_MPI(comm, MPI_Comm_rank(part->mpi, &part->rank));
   TT_MPI(comm, MPI_Comm_size(part->mpi, &part->size));
+}
+
+void tt_part_of_ranks(const tt_comm *comm, int ranks, tt_comm *part) {
+  tt_comm_split(comm, comm->rank < ranks ? 0 : MPI_UNDEFINED, comm->rank, part);
 }
 
 void tt_part_of_ranks_free(tt_comm *part) {
