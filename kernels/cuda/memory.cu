@@ -12,9 +12,8 @@ static struct {
 static int count;
 static size_t taken, most_taken;
 
-// Memory that host and device share can be larger than the device: the driver would then move it out and in
-// again all the time, and for other arrays' sake too. So what was free at the start is the limit for both
-// kinds together, less what code, libraries and NCCL take later.
+// Code, libraries and NCCL take memory later, when it is too late for a message that says what to do: so they
+// are left some of what was free at the start.
 static bool fits(size_t bytes) {
   static const size_t OTHERS = static_cast<size_t>(512) << 20;
   static size_t limit;
@@ -26,13 +25,12 @@ static bool fits(size_t bytes) {
   return bytes <= limit && taken <= limit - bytes;
 }
 
-void *tt_cuda_allocate(size_t bytes, bool shared) {
+void *tt_cuda_allocate(size_t bytes) {
   if (count == MOST) return NULL;
   void *memory = NULL;
   if (bytes == 0) bytes = 1;
   if (!fits(bytes)) return NULL;
-  cudaError_t error =
-      shared ? cudaMallocManaged(&memory, bytes, cudaMemAttachGlobal) : cudaMalloc(&memory, bytes);
+  cudaError_t error = cudaMalloc(&memory, bytes);
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError(); // it has been dealt with: no launch is to report it
     return NULL;
@@ -59,7 +57,7 @@ void tt_cuda_release(void *memory) {
 }
 
 void *tt_cuda_take(size_t bytes, const char *what) {
-  void *memory = tt_cuda_allocate(bytes, false);
+  void *memory = tt_cuda_allocate(bytes);
   if (memory == NULL) tt_cuda_fail(__FILE__, __LINE__, what, "the device has no memory left");
   return memory;
 }

@@ -33,7 +33,7 @@ void tt_cuda_needs(tt_cuda_table *table, tt_scratch_of of, tt_cuda_need floats);
   template void tt_cuda_fill_##file<tt_bf16>(tt_cuda_table * table);
 
 // memory.cu
-void *tt_cuda_allocate(size_t bytes, bool shared);
+void *tt_cuda_allocate(size_t bytes);
 void tt_cuda_release(void *memory);
 void tt_cuda_upload(const void *from, size_t bytes, void *to);
 void tt_cuda_download(const void *from, size_t bytes, void *to);

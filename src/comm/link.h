@@ -8,7 +8,7 @@
 
 // What a backend has for it; the entries of its table (device/ops.h).
 typedef struct {
-  void *(*allocate)(size_t bytes, bool shared);
+  void *(*allocate)(size_t bytes);
   void (*release)(void *memory);
   void (*upload)(const void *from, size_t bytes, void *to);
   void (*download)(const void *from, size_t bytes, void *to);

@@ -33,7 +33,7 @@ tt_status tt_device_reduction_create(tt_device_reduction **reduction, int stretc
   *reduction = d;
   *d = (tt_device_reduction){.arrays = link->arrays, .floats = floats};
   TT_TRY(tt_alloc(&d->list, (size_t)stretches, sizeof *d->list, "the gradient exchange"));
-  d->landing = link->arrays->allocate((size_t)floats * FLOAT, false);
+  d->landing = link->arrays->allocate((size_t)floats * FLOAT);
   if (!d->landing)
     return tt_fail(TT_ERR_MEMORY, "out of memory on the device: %.1f MB for the gradient exchange",
                    1e-6 * (double)floats * FLOAT);

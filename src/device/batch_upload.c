@@ -51,7 +51,7 @@ static tt_status make_room(const tt_ops *ops, size_t bytes, tt_device_batch *to)
   size_t room = bytes + bytes / 4; // pieces differ in size: a quarter more, so that few find no room
   ops->release(to->memory);
   to->room = 0;
-  to->memory = ops->allocate(room, false);
+  to->memory = ops->allocate(room);
   if (to->memory == NULL)
     return tt_fail(TT_ERR_MEMORY,
                    "out of memory on the device: a packed batch needs %zu bytes; use smaller "

@@ -5,8 +5,7 @@
 
 #include "core/memory.h"
 
-void *tt_host_allocate(size_t bytes, bool shared) {
-  (void)shared;
+void *tt_host_allocate(size_t bytes) {
   return tt_memory_aligned(bytes);
 }
 

@@ -3,12 +3,11 @@
 #ifndef TT_DEVICE_HOST_MEMORY_H
 #define TT_DEVICE_HOST_MEMORY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // Not touched before it is used, so that it takes no memory until then.
-void *tt_host_allocate(size_t bytes, bool shared);
+void *tt_host_allocate(size_t bytes);
 void tt_host_release(void *memory);
 // Both directions.
 void tt_host_copy(const void *from, size_t bytes, void *to);

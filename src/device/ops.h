@@ -122,8 +122,8 @@ typedef struct {
   // ---- memory ----
   size_t activation_size; // bytes of one
   // At least `bytes` bytes, of any content, that start on a multiple of 256; NULL: there are none left.
-  // `shared`: the host may read and write them too, whenever the device has nothing to do (wait()).
-  void *(*allocate)(size_t bytes, bool shared);
+  // Of a device it is the device's alone: the host gets at what is in it by upload and download.
+  void *(*allocate)(size_t bytes);
   void (*release)(void *memory); // once the queued work is done; NULL: nothing
   // `from` may be changed on return; what was queued before still sees the old content of `to`
   void (*upload)(const void *from, size_t bytes, void *to);

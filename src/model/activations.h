@@ -15,11 +15,11 @@
 
 // What the backward of one layer needs; the rest is computed again.
 typedef struct {
-  tt_activation *x_all, *x, *pair; // inputs (T', D), of which x are the own rows (T, D); (R, P). Layer l +
-                                   // 1's are layer l's outputs
-  tt_activation *qkv, *prob, *o;        // (T', 3d), (R' * h), (T', d)
-  tt_activation *x1_all, *x1, *ffn_h;   // after attention (T', D), own rows (T, D); before GELU (T', f)
-  tt_activation *ab;                    // outer product's a, b (T, 2C)
+  tt_activation *x_all, *x, *pair;    // inputs (T', D), of which x are the own rows (T, D); (R, P). Layer l +
+                                      // 1's are layer l's outputs
+  tt_activation *qkv, *prob, *o;      // (T', 3d), (R' * h), (T', d)
+  tt_activation *x1_all, *x1, *ffn_h; // after attention (T', D), own rows (T, D); before GELU (T', f)
+  tt_activation *ab;                  // outer product's a, b (T, 2C)
   tt_activation *pair1, *tri_p, *tri_g; // after the outer product (R, P); (R, 2C) each
   tt_activation *t, *gate, *pair2;      // triangle product (R, C), gate (R, P), after the triangle (R, P)
   tt_activation *pair_h;                // before GELU (R, P)
@@ -32,7 +32,7 @@ struct tt_model {
   tt_parameters parameters;
   tt_places places;
   const tt_ops *ops;
-  float *means; // (TT_GAUSSIANS), shared with the backend
+  float *means; // (TT_GAUSSIANS), the backend's memory
   float gaussian_std;
   bool recompute; // see tt_model_set_recompute
   tt_layer_done layer_done;

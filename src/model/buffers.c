@@ -179,8 +179,8 @@ static tt_status allocate(const tt_ops *ops, void **memory, size_t *room, size_t
                           const char *what) {
   ops->release(*memory);
   *room = 0;
-  *memory = ops->allocate(bytes + spare, false);
-  if (*memory == NULL && spare > 0) *memory = ops->allocate(bytes, false), spare = 0;
+  *memory = ops->allocate(bytes + spare);
+  if (*memory == NULL && spare > 0) *memory = ops->allocate(bytes), spare = 0;
   if (*memory == NULL)
     return tt_fail(TT_ERR_MEMORY,
                    "out of memory%s: %s needs %zu bytes; use smaller pieces (train.max_pairs), "

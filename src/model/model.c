@@ -21,10 +21,12 @@ static tt_status build(tt_model *m) {
   TT_TRY(tt_alloc(&m->token_rows, 2 * (size_t)m->ranks, sizeof *m->token_rows, "the model"));
   m->pair_rows = m->token_rows + m->ranks;
   TT_TRY(tt_parameters_build(&m->parameters, &m->config, m->ranks, m->place));
-  m->means = m->ops->allocate(TT_GAUSSIANS * sizeof *m->means, true);
+  m->means = m->ops->allocate(TT_GAUSSIANS * sizeof *m->means);
   if (m->means == NULL) return tt_fail(TT_ERR_MEMORY, "out of memory for the model");
-  tt_gaussian_means(m->means);
-  m->gaussian_std = m->means[1] - m->means[0]; // fp32, as upstream
+  float means[TT_GAUSSIANS];
+  tt_gaussian_means(means);
+  tt_model_set_means(m, means);
+  m->gaussian_std = means[1] - means[0]; // fp32, as upstream
   return tt_places_find(&m->places, &m->parameters, m->config.layers);
 }
 
@@ -74,8 +76,7 @@ size_t tt_model_bytes(const tt_model *m) {
 }
 
 void tt_model_set_means(tt_model *m, const float means[TT_GAUSSIANS]) {
-  m->ops->wait(); // what is queued has the old ones
-  for (int k = 0; k < TT_GAUSSIANS; k++) m->means[k] = means[k];
+  m->ops->upload(means, TT_GAUSSIANS * sizeof *means, m->means);
 }
 
 void tt_model_set_recompute(tt_model *m, bool recompute) {

@@ -119,7 +119,7 @@ static tt_status place_array(tt_op_placed *p, const tt_op_case *c, int slot) {
   const tt_ops *ops = p->on.ops;
   size_t element = element_of(ops, &c->array[slot]), bytes = tt_op_placed_bytes(p, slot);
   size_t room = room_of(c, bytes, element, GUARD);
-  unsigned char *buffer = buffer_of(room), *memory = buffer ? ops->allocate(room, false) : NULL;
+  unsigned char *buffer = buffer_of(room), *memory = buffer ? ops->allocate(room) : NULL;
   if (memory == NULL) return buffer ? none_left(room) : TT_ERR_MEMORY;
   size_t offset = offset_of(c, memory, element);
   memset(buffer, guard_byte, room);
@@ -187,7 +187,7 @@ tt_status tt_op_scratch(tt_op_case *c, const tt_ops *ops) {
   if (room > own->pool_size) {
     if (own->pool != NULL) ops->release(own->pool);
     own->pool_size = 0;
-    own->pool = ops->allocate(room, false);
+    own->pool = ops->allocate(room);
     if (own->pool == NULL) return none_left(room);
     own->pool_size = room;
   }

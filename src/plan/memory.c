@@ -66,6 +66,8 @@ tt_status tt_plan_memory_make(tt_plan_memory *m, const tt_config *config, const 
   m->batch = batch_bytes(config, molecules, load);
   m->fixed = machine->gpu ? (int64_t)machine->fixed : PROCESS + NEIGHBOUR * (load->ranks - 1);
   m->snapshot_apart = machine->gpu;
+  // what a GPU has is copied for either writer (train/saver.c): weights and both moments
+  if (machine->gpu) m->state.snapshot = m->state.moments / 2 * 3;
   int64_t sum = tt_trainer_memory_sum(&m->state) - m->state.snapshot + m->scratch + m->batch + m->fixed;
   m->most = sum + m->activations_most + (m->snapshot_apart ? 0 : m->state.snapshot);
   m->expected = sum + m->activations;

@@ -101,7 +101,7 @@ tt_status tt_backend_link(const tt_config *config, const tt_ops *ops, tt_mesh *m
 tt_status tt_backend_alloc(const tt_ops *ops, void *pointer, size_t count, size_t size, const char *what) {
   size_t bytes;
   void *p = NULL;
-  if (!__builtin_mul_overflow(count, size, &bytes)) p = ops->allocate(bytes, true);
+  if (!__builtin_mul_overflow(count, size, &bytes)) p = ops->allocate(bytes);
   memcpy(pointer, &p, sizeof p);
   if (p) return TT_OK;
   return tt_fail(TT_ERR_MEMORY,

@@ -21,8 +21,8 @@ tt_status tt_backend_start(const tt_comm *comm, const tt_config *config, const t
 tt_status tt_backend_link(const tt_config *config, const tt_ops *ops, tt_mesh *mesh,
                           tt_device_arrays *arrays);
 
-// Sets *pointer to `count` elements of `size` bytes, of any content, which host and device may read and write
-// in turns (ops.h: shared); ops->release gives them back. TT_ERR_MEMORY with `what` in the message.
+// Sets *pointer to `count` elements of `size` bytes, of any content, in the backend's memory; ops->release
+// gives them back. TT_ERR_MEMORY with `what` in the message.
 tt_status tt_backend_alloc(const tt_ops *ops, void *pointer, size_t count, size_t size, const char *what);
 
 #endif

@@ -20,10 +20,13 @@ static tt_status sgemm_rate(const tt_trainer *t, double most, double *rate) {
   *rate = 0;
   if (most <= 0) return TT_OK;
   size_t n = SGEMM_SIZE;
-  float *x = NULL;
+  float *x = NULL, *values;
   tt_status status = tt_backend_alloc(t->ops, &x, 3 * n * n, sizeof *x, "the SGEMM measurement");
+  if (status == TT_OK) status = tt_alloc(&values, 2 * n * n, sizeof *values, "the SGEMM measurement");
   TT_TRY(tt_comm_agree(t->comm, status));
-  for (size_t i = 0; i < 2 * n * n; i++) x[i] = (float)(i % 7) - 3;
+  for (size_t i = 0; i < 2 * n * n; i++) values[i] = (float)(i % 7) - 3;
+  t->ops->upload(values, 2 * n * n * sizeof *values, x);
+  free(values);
   float *w = x + n * n, *y = w + n * n;
   t->ops->library_product(SGEMM_SIZE, x, w, y); // warms up
   t->ops->wait();

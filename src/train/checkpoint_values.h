@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "core/element_digest.h"
+#include "device/ops.h"
 #include "train/shards.h"
 
 enum { TT_CHECKPOINT_SECTIONS = 3 }; // weights, moment1, moment2
@@ -18,6 +19,7 @@ typedef struct {
   float *weights;           // (parameters->total), or (shards->own) with own_weights
   float *moment1, *moment2; // (shards->own); both NULL: weights only
   bool own_weights;         // a copy of what the rank owns
+  const tt_ops *ops;        // whose memory the values are in; NULL: the host's
 } tt_checkpoint_share;
 
 // Numbers of tensors: (3, or 1 without moments) x parameters->count; tensor k is section k / count, parameter

@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 
-enum { KINDS = 3, PIECE = 4096 };
+enum { KINDS = 3, PIECE = 1 << 14 };
 
 tt_status tt_parameters_look(tt_parameter_statistics *s, const tt_trainer *t) {
   *s = (tt_parameter_statistics){.count = t->parameters->count};
@@ -17,17 +17,24 @@ tt_status tt_parameters_look(tt_parameter_statistics *s, const tt_trainer *t) {
   tt_trainer_settle(t);
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *shard = &t->shards.list[k];
-    memcpy(s->before + shard->own, t->weights + shard->first, (size_t)shard->count * sizeof *s->before);
+    t->ops->download(t->weights + shard->first, (size_t)shard->count * sizeof *s->before,
+                     s->before + shard->own);
   }
   return TT_OK;
 }
 
-static void add_difference(tt_magnitude *m, const float *after, const float *before, int64_t count) {
-  float difference[PIECE];
+// Of `count` elements that the rank owns: weights before, gradient, difference of the weights.
+static void add(const tt_ops *ops, const float *before, const float *gradient, const float *after,
+                int64_t count, tt_magnitude m[KINDS]) {
+  float g[PIECE], w[PIECE];
   for (int64_t at = 0; at < count; at += PIECE) {
     int64_t n = count - at < PIECE ? count - at : PIECE;
-    for (int64_t i = 0; i < n; i++) difference[i] = after[at + i] - before[at + i];
-    tt_magnitude_add(m, difference, n);
+    ops->download(gradient + at, (size_t)n * sizeof *g, g);
+    ops->download(after + at, (size_t)n * sizeof *w, w);
+    for (int64_t i = 0; i < n; i++) w[i] -= before[at + i];
+    tt_magnitude_add(&m[0], before + at, n);
+    tt_magnitude_add(&m[1], g, n);
+    tt_magnitude_add(&m[2], w, n);
   }
 }
 
@@ -40,10 +47,8 @@ tt_status tt_parameters_compare(tt_parameter_statistics *s, const tt_trainer *t)
   const float *gradient = tt_tree_root(&t->tree);
   for (tt_own_walk walk = {0}; tt_shards_next(&t->shards, t->parameters, &walk);) {
     const tt_run_of_elements *r = &walk.run;
-    tt_magnitude *m = sizes + KINDS * r->index;
-    tt_magnitude_add(&m[0], s->before + walk.own, r->count);
-    tt_magnitude_add(&m[1], gradient + r->offset, r->count);
-    add_difference(&m[2], t->weights + r->offset, s->before + walk.own, r->count);
+    add(t->ops, s->before + walk.own, gradient + r->offset, t->weights + r->offset, r->count,
+        sizes + KINDS * r->index);
   }
   tt_status status = tt_magnitude_combine(t->comm, sizes, KINDS * s->count);
   for (size_t i = 0; status == TT_OK && i < n; i++) {

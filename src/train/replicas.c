@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/element_digest.h"
 #include "core/memory.h"
+#include "train/array_digest.h"
 
 typedef struct {
   char name[64];
@@ -27,11 +27,11 @@ static int world_rank(const tt_mesh *mesh, int r) {
 }
 
 // A bucket lies at the same places on all ranks that have the same of it.
-static summary summarize(const tt_parameters *p, const float *weights) {
+static summary summarize(const tt_parameters *p, const tt_ops *ops, const float *weights) {
   summary own = {0};
   for (int k = 0; k < p->buckets; k++) {
     const tt_bucket *b = &p->bucket[k];
-    tt_element_digest_add(&own.of[b->split], weights + b->first, b->count, b->first);
+    tt_array_digest_add(&own.of[b->split], ops, weights + b->first, b->count, b->first);
   }
   return own;
 }
@@ -123,8 +123,8 @@ static tt_status compare(const tt_mesh *mesh, const tt_parameters *p, const tt_e
 }
 
 // Which tensor, on which rank.
-static tt_status find_difference(const tt_mesh *mesh, const tt_parameters *p, const float *weights,
-                                 int64_t step) {
+static tt_status find_difference(const tt_mesh *mesh, const tt_parameters *p, const tt_ops *ops,
+                                 const float *weights, int64_t step) {
   tt_element_digest *own = NULL, *all = NULL;
   host here = {""}, *hosts = NULL;
   size_t ranks = (size_t)mesh->whole.size, tensors = (size_t)p->count;
@@ -134,7 +134,7 @@ static tt_status find_difference(const tt_mesh *mesh, const tt_parameters *p, co
   if (status == TT_OK) status = tt_alloc(&hosts, ranks, sizeof *hosts, "names of the nodes");
   status = tt_comm_agree(&mesh->world, status);
   for (int i = 0; status == TT_OK && i < p->count; i++)
-    tt_element_digest_add(&own[i], weights + p->list[i].offset, p->list[i].count, 0);
+    tt_array_digest_add(&own[i], ops, weights + p->list[i].offset, p->list[i].count, 0);
   if (status == TT_OK) status = tt_comm_gather_all(&mesh->whole, own, all, tensors, sizeof *own);
   if (status == TT_OK) status = tt_comm_gather_all(&mesh->whole, &here, hosts, 1, sizeof here);
   if (status == TT_OK) status = tt_comm_agree(&mesh->world, compare(mesh, p, all, hosts, step));
@@ -142,14 +142,14 @@ static tt_status find_difference(const tt_mesh *mesh, const tt_parameters *p, co
   return status;
 }
 
-tt_status tt_replicas_check(const tt_mesh *mesh, const tt_parameters *parameters, const float *weights,
-                            int64_t step) {
+tt_status tt_replicas_check(const tt_mesh *mesh, const tt_parameters *parameters, const tt_ops *ops,
+                            const float *weights, int64_t step) {
   if (mesh->whole.size == 1) return TT_OK;
-  summary own = summarize(parameters, weights), *all = NULL;
+  summary own = summarize(parameters, ops, weights), *all = NULL;
   TT_TRY(tt_comm_agree(&mesh->world,
                        tt_alloc(&all, (size_t)mesh->whole.size, sizeof *all, "digests of the parameters")));
   tt_status status = tt_comm_gather_all(&mesh->whole, &own, all, 1, sizeof own);
   bool same = status == TT_OK && all_equal(mesh, all);
   free(all);
-  return status != TT_OK || same ? status : find_difference(mesh, parameters, weights, step);
+  return status != TT_OK || same ? status : find_difference(mesh, parameters, ops, weights, step);
 }

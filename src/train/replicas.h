@@ -6,6 +6,7 @@
 #ifndef TT_TRAIN_REPLICAS_H
 #define TT_TRAIN_REPLICAS_H
 
+#include "device/ops.h"
 #include "comm/mesh.h"
 #include "model/parameters.h"
 
@@ -13,7 +14,7 @@
 // TT_ERR_MPI on all ranks when they differ, reported once: the first tensor, and the rank (or ranks) that
 // most of those that have the tensor disagree with; all that have it when no copy has a majority. `step`:
 // updates done, for the message.
-tt_status tt_replicas_check(const tt_mesh *mesh, const tt_parameters *parameters, const float *weights,
-                            int64_t step);
+tt_status tt_replicas_check(const tt_mesh *mesh, const tt_parameters *parameters, const tt_ops *ops,
+                            const float *weights, int64_t step);
 
 #endif

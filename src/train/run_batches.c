@@ -113,7 +113,7 @@ static tt_status load_newest(tt_run_state *r) {
   if (*path)
     TT_TRY(tt_run_checkpoints_load(&r->trainer, r->request->folder, false, path, PATH_MAX));
   else {
-    tt_trainer_restart(&r->trainer);
+    TT_TRY(tt_comm_agree(r->comm, tt_trainer_restart(&r->trainer)));
     status = r->request->init_from ? tt_trainer_load_weights(&r->trainer, r->request->init_from) : TT_OK;
     TT_TRY(tt_comm_agree(r->comm, tt_run_leader(r) ? status : TT_OK)); // all ranks have the same error
   }
@@ -139,7 +139,7 @@ static tt_status settle(tt_run_state *r) {
   TT_TRY(tell_loader(r, &ignored));
   if (r->config->train.replica_check_every == 0) return TT_OK;
   tt_trainer_settle(&r->trainer);
-  return tt_replicas_check(&r->trainer.mesh, r->trainer.parameters, r->trainer.weights, step);
+  return tt_replicas_check(&r->trainer.mesh, r->trainer.parameters, r->trainer.ops, r->trainer.weights, step);
 }
 
 static tt_status go_back(tt_run_state *r, const tt_number_set *left_out) {

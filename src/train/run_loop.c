@@ -51,7 +51,7 @@ static tt_status check_replicas(const tt_run_state *r) {
   const tt_trainer *t = &r->trainer;
   tt_position_phase("comparing the replicas", t->state.step);
   tt_trainer_settle(t);
-  return tt_replicas_check(&t->mesh, t->parameters, t->weights, t->state.step);
+  return tt_replicas_check(&t->mesh, t->parameters, t->ops, t->weights, t->state.step);
 }
 
 // The molecules of the next update. Without them the run ends, but what it has computed is worth keeping.

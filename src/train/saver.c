@@ -121,30 +121,42 @@ static tt_status make_file(tt_saver *s, const tt_progress_state *state) {
   return status;
 }
 
+// The host's memory has nothing to write, but copies.
+static bool on_device(const tt_saver *s) {
+  return s->share.ops && s->share.ops->device;
+}
+
 static tt_status take_memory(tt_saver *s) {
-  if (s->copy || s->collective) return TT_OK;
+  if (s->copy || (s->collective && !on_device(s))) return TT_OK;
   size_t arrays = s->share.moment1 ? 3 : 1;
   TT_TRY(tt_alloc(&s->copy, arrays * (size_t)s->share.shards->own, sizeof *s->copy,
                   "the copy for a checkpoint"));
   return TT_OK;
 }
 
+static void copy(const tt_ops *ops, const float *from, int64_t count, float *to) {
+  size_t bytes = (size_t)count * sizeof *to;
+  if (ops)
+    ops->download(from, bytes, to);
+  else
+    memcpy(to, from, bytes);
+}
+
 // What the rank owns, as it is now.
 static tt_checkpoint_share copy_share(tt_saver *s) {
   const tt_checkpoint_share *from = &s->share;
   int64_t own = from->shards->own;
-  size_t bytes = (size_t)own * sizeof *s->copy;
   tt_checkpoint_share to = *from;
-  to.own_weights = true;
+  to.own_weights = true, to.ops = NULL;
   to.weights = s->copy;
   for (int k = 0; k < from->shards->count; k++) {
     const tt_shard *shard = &from->shards->list[k];
-    memcpy(to.weights + shard->own, from->weights + shard->first, (size_t)shard->count * sizeof *s->copy);
+    copy(from->ops, from->weights + shard->first, shard->count, to.weights + shard->own);
   }
   if (!from->moment1) return to;
   to.moment1 = s->copy + own, to.moment2 = s->copy + 2 * own;
-  memcpy(to.moment1, from->moment1, bytes);
-  memcpy(to.moment2, from->moment2, bytes);
+  copy(from->ops, from->moment1, own, to.moment1);
+  copy(from->ops, from->moment2, own, to.moment2);
   return to;
 }
 
@@ -166,13 +178,16 @@ static tt_status sum_digests(tt_saver *s) {
 
 static tt_status write_all_together(tt_saver *s) {
   double begun = tt_now();
-  tt_checkpoint_digest_values(&s->share, s->digests);
-  s->report.digest = tt_now() - begun;
+  tt_checkpoint_share share = on_device(s) ? copy_share(s) : s->share;
+  double copied = tt_now();
+  tt_checkpoint_digest_values(&share, s->digests);
+  s->report.copy = copied - begun;
+  s->report.digest = tt_now() - copied;
   TT_TRY(sum_digests(s));
   tt_status status = TT_OK;
   if (leader(s)) status = tt_checkpoint_put_front(s->path, s->temporary, &s->info);
   TT_TRY(tt_comm_agree(s->ranks, status));
-  return tt_collective_write(s->ranks, s->temporary, &s->share, &s->report.write, &s->report.sync);
+  return tt_collective_write(s->ranks, s->temporary, &share, &s->report.write, &s->report.sync);
 }
 
 tt_status tt_saver_begin(tt_saver *s, const char *path, const tt_progress_state *state) {

@@ -6,14 +6,15 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "train/array_digest.h"
 
 static bool equal(tt_element_digest x, tt_element_digest y) {
   return x.a == y.a && x.b == y.b;
 }
 
-static tt_element_digest digest(const float *values, int64_t count) {
+static tt_element_digest digest(const tt_ops *ops, const float *gradient, const tt_parameter *p) {
   tt_element_digest d = {0};
-  tt_element_digest_add(&d, values, count, 0);
+  tt_array_digest_add(&d, ops, gradient + p->offset, p->count, 0);
   return d;
 }
 
@@ -26,7 +27,8 @@ static void look(void *context, const char *name, bool gradient, tt_probe_rows r
                  const float *data) {
   tt_silent_check *c = context;
   if (c->status != TT_OK || c->differs >= 0) return; // what follows from a difference says nothing
-  tt_element_digest d = digest(data, tt_model_probe_rows(rows, c->own, c->all) * dim);
+  tt_element_digest d = {0};
+  tt_element_digest_add(&d, data, tt_model_probe_rows(rows, c->own, c->all) * dim, 0);
   if (c->again) {
     if (c->count == c->expected || !equal(d, c->steps[c->count].digest)) c->differs = c->count;
     c->count++;
@@ -45,12 +47,12 @@ void tt_silent_begin(tt_silent_check *c, bool again, tt_model *model, const tt_b
   tt_model_set_probe(model, look, c);
 }
 
-tt_status tt_silent_keep(tt_silent_check *c, const float *gradient) {
+tt_status tt_silent_keep(tt_silent_check *c, const tt_ops *ops, const float *gradient) {
   const tt_parameters *p = tt_model_parameters(c->model);
   tt_model_set_probe(c->model, NULL, NULL);
   TT_TRY(c->status);
   TT_TRY(tt_reserve(&c->gradient, &c->tensors_room_, (size_t)p->count, sizeof *c->gradient, "silent errors"));
-  for (int i = 0; i < p->count; i++) c->gradient[i] = digest(gradient + p->list[i].offset, p->list[i].count);
+  for (int i = 0; i < p->count; i++) c->gradient[i] = digest(ops, gradient, &p->list[i]);
   c->expected = c->count, c->owned = c->work->owned;
   size_t owned = (size_t)c->owned;
   TT_TRY(tt_reserve(&c->losses, &c->losses_room_, owned + 1, sizeof *c->losses, "silent errors"));
@@ -59,7 +61,8 @@ tt_status tt_silent_keep(tt_silent_check *c, const float *gradient) {
 }
 
 // What differs first. False: nothing does.
-static bool find_difference(const tt_silent_check *c, const float *gradient, char *text, size_t size) {
+static bool find_difference(const tt_silent_check *c, const tt_ops *ops, const float *gradient, char *text,
+                            size_t size) {
   const tt_parameters *p = tt_model_parameters(c->model);
   if (c->differs >= 0 && c->differs < c->expected) {
     const tt_silent_step *s = &c->steps[c->differs];
@@ -71,16 +74,17 @@ static bool find_difference(const tt_silent_check *c, const float *gradient, cha
       memcmp(c->losses, c->work->own, (size_t)c->owned * sizeof *c->losses) != 0)
     return snprintf(text, size, "the losses"), true;
   for (int i = 0; i < p->count; i++)
-    if (!equal(c->gradient[i], digest(gradient + p->list[i].offset, p->list[i].count)))
+    if (!equal(c->gradient[i], digest(ops, gradient, &p->list[i])))
       return snprintf(text, size, "the gradient of %s", p->list[i].name), true;
   return false;
 }
 
-tt_status tt_silent_compare(tt_silent_check *c, const float *gradient, int64_t step, int leaf) {
+tt_status tt_silent_compare(tt_silent_check *c, const tt_ops *ops, const float *gradient, int64_t step,
+                            int leaf) {
   char what[140], host[64] = "";
   tt_model_set_probe(c->model, NULL, NULL);
   TT_TRY(c->status);
-  if (!find_difference(c, gradient, what, sizeof what)) return TT_OK;
+  if (!find_difference(c, ops, gradient, what, sizeof what)) return TT_OK;
   gethostname(host, sizeof host - 1);
   return tt_fail(
       TT_ERR_MACHINE,

@@ -38,10 +38,11 @@ typedef struct {
 void tt_silent_begin(tt_silent_check *check, bool again, tt_model *model, const tt_batch *own,
                      const tt_batch *all, const tt_work *work);
 // After the first run: keeps what it made. TT_ERR_MEMORY.
-tt_status tt_silent_keep(tt_silent_check *check, const float *gradient);
+tt_status tt_silent_keep(tt_silent_check *check, const tt_ops *ops, const float *gradient);
 // After the second one: TT_ERR_MACHINE when it made something else. `step`, `leaf`: for the message, which
 // names this machine, and the first activation, gradient or loss that differs.
-tt_status tt_silent_compare(tt_silent_check *check, const float *gradient, int64_t step, int leaf);
+tt_status tt_silent_compare(tt_silent_check *check, const tt_ops *ops, const float *gradient, int64_t step,
+                            int leaf);
 
 void tt_silent_free(tt_silent_check *check);
 

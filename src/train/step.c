@@ -15,9 +15,8 @@ static void enter(tt_trainer *t, tt_part part) {
   tt_part_begin(tt_model_stopwatch(t->model), part);
 }
 
-// The losses of the pieces so far: waits for them.
 static void read_losses(tt_trainer *t) {
-  t->ops->wait();
+  t->ops->wait(); // for all else, too
   tt_work_read_losses(&t->work);
 }
 
@@ -147,13 +146,13 @@ static tt_status run_twice(tt_trainer *t, const tt_global_batch *b, int leaf, tt
   tt_silent_begin(&t->silent, false, t->model, &t->batch, all, w);
   TT_TRY(run_leaf(t, b, leaf, w, train_piece, c));
   read_losses(t);
-  TT_TRY(tt_silent_keep(&t->silent, c->gradient));
+  TT_TRY(tt_silent_keep(&t->silent, t->ops, c->gradient));
   t->ops->zero(c->gradient, t->parameters->total);
   tt_work_again(w);
   tt_silent_begin(&t->silent, true, t->model, &t->batch, all, w);
   TT_TRY(run_leaf(t, b, leaf, w, train_piece, c));
   read_losses(t);
-  return tt_silent_compare(&t->silent, c->gradient, t->state.step + 1, leaf);
+  return tt_silent_compare(&t->silent, t->ops, c->gradient, t->state.step + 1, leaf);
 }
 
 static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w) {
@@ -183,14 +182,15 @@ static tt_status run_leaves(tt_trainer *t, const tt_global_batch *b, tt_work *w)
   return tt_error_again(&silent); // not before: the others of a tensor group run the same leaves
 }
 
-static void own_squares(const tt_trainer *t, double *to) {
+static void own_squares(const tt_trainer *t, double *squares) {
   const float *gradient = tt_tree_root(&t->tree);
+  double *to = t->own_squares;
   for (int k = 0; k < t->shards.count; k++) {
     const tt_shard *s = &t->shards.list[k];
     t->ops->block_squares(gradient + s->first, s->count, TT_BLOCK, to);
     to += (s->count + TT_BLOCK - 1) / TT_BLOCK;
   }
-  t->ops->wait();
+  t->ops->download(t->own_squares, (size_t)t->shards.own_blocks * sizeof *squares, squares);
 }
 
 // Norm of the whole gradient: in double over fixed blocks, added bucket by bucket, in it tensor place by
@@ -315,11 +315,17 @@ static tt_status evaluate_piece(tt_trainer *t, tt_work *w, void *context) {
 // The losses of a model that moves nothing (token terms 0): on the processor, which has the batch at hand.
 static tt_status still_piece(tt_trainer *t, tt_work *w, void *context) {
   (void)context;
-  tt_piece_losses losses = tt_work_losses(w);
-  t->ops->wait();
-  memset(losses.token, 0, (size_t)t->batch.masked * sizeof *losses.token);
+  tt_piece_losses to = tt_work_losses(w);
+  double *token = w->read.token + w->masked, *position = w->read.position + w->owned,
+         *distance = w->read.distance + w->owned;
+  size_t atoms = (size_t)t->batch.masked * sizeof *token,
+         molecules = (size_t)t->batch.molecules * sizeof *position;
+  memset(token, 0, atoms);
   const tt_ops *here = t->ops->device ? tt_ops_cpu(TT_FP32) : t->ops;
-  here->position_losses(&t->batch, w->still, 0, 0, losses.position, losses.distance, NULL);
+  here->position_losses(&t->batch, w->still, 0, 0, position, distance, NULL);
+  t->ops->upload(token, atoms, to.token);
+  t->ops->upload(position, molecules, to.position);
+  t->ops->upload(distance, molecules, to.distance);
   return TT_OK;
 }
 

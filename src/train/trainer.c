@@ -35,6 +35,41 @@ int64_t tt_trainer_blocks(const tt_trainer *t, int k, int r) {
   return blocks_of(s->counts[r % s->ranks->size]);
 }
 
+static tt_status mark_decayed(tt_trainer *t) {
+  uint8_t *decayed;
+  size_t own = (size_t)t->shards.own;
+  TT_TRY(tt_alloc(&decayed, own, 1, "decay flags"));
+  for (int k = 0; k < t->shards.count; k++) {
+    const tt_shard *s = &t->shards.list[k];
+    for (int64_t at = s->first, end = s->first + s->count; at < end;) {
+      tt_run_of_elements run = tt_parameters_run(t->parameters, at, end);
+      memset(decayed + s->own + (at - s->first), t->parameters->list[run.index].decayed, (size_t)run.count);
+      at += run.count;
+    }
+  }
+  t->ops->upload(decayed, own, t->decayed);
+  free(decayed);
+  return TT_OK;
+}
+
+// Initial weights, and moments of zero. Weights of a device are made on the host.
+static tt_status begin_values(tt_trainer *t) {
+  float *values = t->weights;
+  size_t total = (size_t)t->parameters->total;
+  tt_trainer_settle(t);
+  if (t->ops->device) TT_TRY(tt_alloc(&values, total, sizeof *values, "initial weights"));
+  tt_parameters_init(t->parameters, t->config->train.seed, values);
+  if (t->ops->device) {
+    t->ops->upload(values, total * sizeof *values, t->weights);
+    free(values);
+  }
+  t->ops->weights_changed(t->weights, t->parameters->total);
+  t->ops->zero(t->moment1, t->shards.own);
+  t->ops->zero(t->moment2, t->shards.own);
+  tt_gaussian_means(t->state.means);
+  return TT_OK;
+}
+
 static tt_status allocate(tt_trainer *t) {
   int64_t total = t->parameters->total, all_blocks = 0;
   TT_TRY(tt_shards_make(&t->shards, &t->mesh, t->parameters));
@@ -44,27 +79,18 @@ static tt_status allocate(tt_trainer *t) {
     for (int k = 0; k < t->shards.count; k++) t->blocks[r] += tt_trainer_blocks(t, k, r);
     all_blocks += t->blocks[r];
   }
-  size_t own = (size_t)t->shards.own, squares = (size_t)(t->shards.own_blocks + all_blocks);
-  TT_TRY(tt_backend_alloc(t->ops, &t->squares, squares, sizeof *t->squares, "block norms"));
+  size_t own = (size_t)t->shards.own, own_blocks = (size_t)t->shards.own_blocks;
+  TT_TRY(tt_alloc(&t->squares, own_blocks + (size_t)all_blocks, sizeof *t->squares, "block norms"));
+  TT_TRY(tt_backend_alloc(t->ops, &t->own_squares, own_blocks, sizeof *t->own_squares, "block norms"));
   TT_TRY(tt_backend_alloc(t->ops, &t->weights, (size_t)total, sizeof(float), "weights"));
   TT_TRY(tt_backend_alloc(t->ops, &t->moment1, own, sizeof(float), "first moments"));
   TT_TRY(tt_backend_alloc(t->ops, &t->moment2, own, sizeof(float), "second moments"));
   TT_TRY(tt_backend_alloc(t->ops, &t->decayed, own, 1, "decay flags"));
   TT_TRY(tt_reduction_create(&t->reduction, t->shards.count, &t->mesh.whole,
                              tt_shards_landing(t->parameters, t->mesh.data.size)));
-  return tt_tree_init(&t->tree, t->ops, total, own_leaves(t));
-}
-
-static void mark_decayed(tt_trainer *t) {
-  for (int k = 0; k < t->shards.count; k++) {
-    const tt_shard *s = &t->shards.list[k];
-    for (int64_t at = s->first, end = s->first + s->count; at < end;) {
-      tt_run_of_elements run = tt_parameters_run(t->parameters, at, end);
-      memset(t->decayed + s->own + (at - s->first), t->parameters->list[run.index].decayed,
-             (size_t)run.count);
-      at += run.count;
-    }
-  }
+  TT_TRY(tt_tree_init(&t->tree, t->ops, total, own_leaves(t)));
+  TT_TRY(mark_decayed(t));
+  return begin_values(t);
 }
 
 tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
@@ -83,16 +109,6 @@ tt_status tt_trainer_plan(tt_trainer *t, const tt_comm *comm, const tt_config *c
   return TT_OK;
 }
 
-// Initial weights, and moments of zero.
-static void begin_values(tt_trainer *t) {
-  tt_trainer_settle(t);
-  tt_parameters_init(t->parameters, t->config->train.seed, t->weights);
-  t->ops->weights_changed(t->weights, t->parameters->total);
-  t->ops->zero(t->moment1, t->shards.own);
-  t->ops->zero(t->moment2, t->shards.own);
-  tt_gaussian_means(t->state.means);
-}
-
 double tt_trainer_bytes(const tt_trainer *t) {
   tt_trainer_memory memory;
   int tensor = t->mesh.tensor.size;
@@ -102,17 +118,15 @@ double tt_trainer_bytes(const tt_trainer *t) {
 
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config) {
   if (!t->model) TT_TRY(tt_trainer_plan(t, comm, config));
-  TT_TRY(tt_comm_agree(comm, allocate(t)));
-  mark_decayed(t);
-  begin_values(t);
-  return TT_OK;
+  return tt_comm_agree(comm, allocate(t));
 }
 
-void tt_trainer_restart(tt_trainer *t) {
+tt_status tt_trainer_restart(tt_trainer *t) {
   tt_progress_state_free(&t->state);
   t->state = (tt_progress_state){0};
-  begin_values(t);
+  TT_TRY(begin_values(t));
   tt_model_set_means(t->model, t->state.means);
+  return TT_OK;
 }
 
 void tt_trainer_free(tt_trainer *t) {
@@ -126,10 +140,10 @@ void tt_trainer_free(tt_trainer *t) {
   tt_silent_free(&t->silent);
   tt_shards_free(&t->shards);
   tt_mesh_free(&t->mesh);
-  void *shared[] = {t->weights, t->squares, t->moment1, t->moment2, t->decayed};
-  for (size_t k = 0; k < sizeof shared / sizeof *shared; k++)
-    if (shared[k]) t->ops->release(shared[k]);
-  free(t->blocks), free(t->next_block);
+  void *arrays[] = {t->weights, t->own_squares, t->moment1, t->moment2, t->decayed};
+  for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++)
+    if (arrays[k]) t->ops->release(arrays[k]);
+  free(t->blocks), free(t->next_block), free(t->squares);
   tt_progress_state_free(&t->state);
   *t = (tt_trainer){0};
 }
@@ -139,15 +153,36 @@ tt_checkpoint_share tt_trainer_share(const tt_trainer *t) {
                                .shards = &t->shards,
                                .weights = t->weights,
                                .moment1 = t->moment1,
-                               .moment2 = t->moment2};
+                               .moment2 = t->moment2,
+                               .ops = t->ops};
+}
+
+// Reads the values of a checkpoint, on a device by way of the host's memory.
+static tt_status load_values(tt_trainer *t, const char *path, bool moments, tt_progress_state *state) {
+  tt_checkpoint_share share = tt_trainer_share(t);
+  size_t total = (size_t)t->parameters->total, own = moments ? (size_t)t->shards.own : 0;
+  float *values = NULL;
+  tt_trainer_settle(t);
+  if (t->ops->device) {
+    tt_status status = tt_alloc(&values, total + 2 * own, sizeof *values, "the values of a checkpoint");
+    TT_TRY(tt_comm_agree_quietly(t->comm, status));
+    share.weights = values, share.moment1 = values + total, share.moment2 = values + total + own;
+  }
+  if (!moments) share.moment1 = share.moment2 = NULL;
+  tt_status status = tt_checkpoint_load(t->comm, path, &share, state);
+  if (status == TT_OK && t->ops->device) {
+    t->ops->upload(share.weights, total * sizeof *values, t->weights);
+    t->ops->upload(share.moment1, own * sizeof *values, t->moment1);
+    t->ops->upload(share.moment2, own * sizeof *values, t->moment2);
+  }
+  free(values);
+  if (status == TT_OK) t->ops->weights_changed(t->weights, t->parameters->total);
+  return status;
 }
 
 tt_status tt_trainer_load(tt_trainer *t, const char *path) {
-  tt_checkpoint_share share = tt_trainer_share(t);
   tt_progress_state state;
-  tt_trainer_settle(t);
-  TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
-  t->ops->weights_changed(t->weights, t->parameters->total);
+  TT_TRY(load_values(t, path, true, &state));
   tt_progress_state_free(&t->state);
   t->state = state;
   tt_model_set_means(t->model, t->state.means);
@@ -155,12 +190,8 @@ tt_status tt_trainer_load(tt_trainer *t, const char *path) {
 }
 
 tt_status tt_trainer_load_weights(tt_trainer *t, const char *path) {
-  tt_checkpoint_share share = tt_trainer_share(t);
-  share.moment1 = share.moment2 = NULL;
   tt_progress_state state;
-  tt_trainer_settle(t);
-  TT_TRY(tt_checkpoint_load(t->comm, path, &share, &state));
-  t->ops->weights_changed(t->weights, t->parameters->total);
+  TT_TRY(load_values(t, path, false, &state));
   tt_progress_state_free(&state);
   // the weights have been trained with these
   memcpy(t->state.means, state.means, sizeof state.means);

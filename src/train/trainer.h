@@ -24,12 +24,13 @@ typedef struct {
   tt_device_arrays device_arrays; // what the mesh exchanges a device's arrays with
   tt_model *model;
   const tt_parameters *parameters;
-  // weights, squares, moments, decayed and gradients: the backend's (shared) memory
+  // weights, own_squares, moments, decayed and gradients: the backend's memory
   float *weights;            // all that this rank's tensor place holds
   tt_shards shards;          // which of it this rank owns
   int64_t *blocks;           // (ranks) TT_BLOCKs that each rank of mesh.whole owns
   int64_t *next_block;       // (ranks) of each rank, the next one to be added to the norm; scratch
-  double *squares;           // sums of squares: of the own blocks, then of all ranks' blocks
+  double *own_squares;       // sums of squares of the own blocks
+  double *squares;           // the same for the host, then those of all ranks' blocks
   float *moment1, *moment2;  // (shards.own)
   uint8_t *decayed;          // (shards.own) weight decay applies
   tt_tree tree;              // gradients
@@ -56,8 +57,8 @@ double tt_trainer_bytes(const tt_trainer *t);
 // Collective, after tt_trainer_plan or on a zeroed *t, which is planned first. Weights are initial values
 // from config->train.seed, moments zero, step 0.
 tt_status tt_trainer_init(tt_trainer *t, const tt_comm *comm, const tt_config *config);
-// Not collective: back to where tt_trainer_init left it.
-void tt_trainer_restart(tt_trainer *t);
+// Not collective: back to where tt_trainer_init left it. TT_ERR_MEMORY.
+tt_status tt_trainer_restart(tt_trainer *t);
 void tt_trainer_free(tt_trainer *t);
 
 // Collective: one update on a global batch. TT_ERR_MACHINE, before any weight changes, when a leaf that is
@@ -66,8 +67,7 @@ void tt_trainer_free(tt_trainer *t);
 // tells them.
 tt_status tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 
-// An update leaves work on a device, which goes on while the caller does. Before the host reads or changes
-// weights, moments or gradients: waits for it.
+// An update leaves work on a device, which goes on while the caller does: waits for it.
 static inline void tt_trainer_settle(const tt_trainer *t) {
   t->ops->wait();
 }

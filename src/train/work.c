@@ -7,13 +7,23 @@
 #include "train/backend.h"
 
 void tt_work_free(tt_work *w) {
-  void *all[] = {w->index, w->owner, w->own, w->all, w->counts, w->sorted, w->still};
-  void *shared[] = {w->token, w->position, w->distance};
+  void *all[] = {w->index,  w->owner, w->own,        w->all,           w->counts,
+                 w->sorted, w->still, w->read.token, w->read.position, w->read.distance};
+  void *made[] = {w->made.token, w->made.position, w->made.distance};
   tt_leaf_free(&w->leaf);
-  for (size_t k = 0; k < sizeof shared / sizeof *shared; k++)
-    if (shared[k]) w->ops_->release(shared[k]);
+  for (size_t k = 0; k < sizeof made / sizeof *made; k++)
+    if (made[k]) w->ops_->release(made[k]);
   for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
   *w = (tt_work){0};
+}
+
+static tt_status make_losses(tt_work *w, size_t atoms, size_t molecules) {
+  TT_TRY(tt_backend_alloc(w->ops_, &w->made.token, atoms, sizeof(double), "a step"));
+  TT_TRY(tt_backend_alloc(w->ops_, &w->made.position, molecules, sizeof(double), "a step"));
+  TT_TRY(tt_backend_alloc(w->ops_, &w->made.distance, molecules, sizeof(double), "a step"));
+  TT_TRY(tt_alloc(&w->read.token, atoms, sizeof(double), "a step"));
+  TT_TRY(tt_alloc(&w->read.position, molecules, sizeof(double), "a step"));
+  return tt_alloc(&w->read.distance, molecules, sizeof(double), "a step");
 }
 
 // As many molecules and atoms as the largest batches so far had, and a margin: batches differ in atoms only.
@@ -25,9 +35,7 @@ static tt_status make(tt_work *w, const tt_ops *ops, const tt_mesh *mesh, size_t
   w->ops_ = ops;
   TT_TRY(tt_leaf_init(&w->leaf, mesh->tensor.size, n));
   TT_TRY(tt_alloc(&w->index, n, sizeof *w->index, "a step"));
-  TT_TRY(tt_backend_alloc(ops, &w->token, a, sizeof *w->token, "a step"));
-  TT_TRY(tt_backend_alloc(ops, &w->position, n, sizeof *w->position, "a step"));
-  TT_TRY(tt_backend_alloc(ops, &w->distance, n, sizeof *w->distance, "a step"));
+  TT_TRY(make_losses(w, a, n));
   TT_TRY(tt_alloc(&w->owner, a, sizeof *w->owner, "a step"));
   TT_TRY(tt_alloc(&w->own, n, sizeof *w->own, "a step"));
   TT_TRY(tt_alloc(&w->all, n, sizeof *w->all, "a step"));
@@ -56,7 +64,8 @@ void tt_work_again(tt_work *w) {
 }
 
 tt_piece_losses tt_work_losses(const tt_work *w) {
-  return (tt_piece_losses){w->token + w->masked, w->position + w->owned, w->distance + w->owned};
+  return (tt_piece_losses){w->made.token + w->masked, w->made.position + w->owned,
+                           w->made.distance + w->owned};
 }
 
 void tt_work_note(tt_work *w, const tt_batch *piece) {
@@ -69,15 +78,20 @@ void tt_work_note(tt_work *w, const tt_batch *piece) {
 }
 
 void tt_work_read_losses(tt_work *w) {
+  const size_t molecules = (size_t)w->owned * sizeof(double);
+  if (w->owned == 0) return;
+  w->ops_->download(w->made.token, (size_t)w->masked * sizeof(double), w->read.token);
+  w->ops_->download(w->made.position, molecules, w->read.position);
+  w->ops_->download(w->made.distance, molecules, w->read.distance);
   for (int m = 0; m < w->owned; m++) {
     tt_molecule_losses *l = &w->own[m];
     *l = (tt_molecule_losses){
-        .position = w->position[m], .distance = w->distance[m], .batch_index = l->batch_index};
+        .position = w->read.position[m], .distance = w->read.distance[m], .batch_index = l->batch_index};
   }
   for (int64_t k = 0; k < w->masked; k++) {
     tt_molecule_losses *l = &w->own[w->owner[k]];
-    l->token += w->token[k];
-    l->token_squares += w->token[k] * w->token[k];
+    l->token += w->read.token[k];
+    l->token_squares += w->read.token[k] * w->read.token[k];
     l->masked++;
   }
 }

@@ -13,9 +13,9 @@
 typedef struct {
   tt_leaf leaf;   // in hand
   int32_t *index; // 0, 1, ...: places in the batch
-  // the backend's (shared) memory: losses of the pieces so far, of masked atoms and of molecules, each
-  // piece's behind those of the piece before
-  double *token, *position, *distance;
+  // losses of the pieces so far, of masked atoms and of molecules, each piece's behind those of the piece
+  // before: in the backend's memory, and where the host reads them
+  tt_piece_losses made, read;
   int32_t *owner;                         // of each masked atom, its molecule's entry in `own`
   tt_molecule_losses *own, *all, *sorted; // of own molecules; of all, in rank order; in batch order
   int64_t *counts;                        // (ranks of the world) molecules of each
@@ -34,7 +34,7 @@ tt_status tt_work_begin(tt_work *work, const tt_ops *ops, const tt_mesh *mesh, c
 void tt_work_note(tt_work *work, const tt_batch *piece);
 // Where the next piece's losses go: before tt_work_note.
 tt_piece_losses tt_work_losses(const tt_work *work);
-// They are there, all that have been noted: makes `own` of them.
+// Waits for all that have been noted, and makes `own` of them.
 void tt_work_read_losses(tt_work *work);
 // Forgets the pieces so far.
 void tt_work_again(tt_work *work);

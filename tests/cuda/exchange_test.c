@@ -61,7 +61,7 @@ static uint32_t kept(float f, size_t element) {
 }
 
 static char *device_memory(int64_t bytes) {
-  char *p = ops->allocate((size_t)bytes, false);
+  char *p = ops->allocate((size_t)bytes);
   assert_non_null(p);
   return p;
 }
@@ -70,7 +70,7 @@ static char *device_memory(int64_t bytes) {
 static void put(const void *host, int64_t bytes, char *to) {
   if (bytes == 0) return;
   int64_t floats = (bytes + 3) / 4;
-  float *way = ops->allocate((size_t)floats * 4, false), *padded = calloc((size_t)floats + 1, 4);
+  float *way = ops->allocate((size_t)floats * 4), *padded = calloc((size_t)floats + 1, 4);
   memcpy(padded, host, (size_t)bytes);
   ops->upload(padded, (size_t)floats * 4, way);
   if (bytes % 4 == 0)

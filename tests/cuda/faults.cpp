@@ -55,7 +55,8 @@ TT_KERNEL(N) loads_eight(float *y) {
 
 TT_KERNEL(N) grows_its_stack(float *y) {
   volatile char much[8 << 20];
-  for (size_t end = sizeof much; end > 0; end -= 4096) much[end - 1] = 1; // downwards, to meet what ends the stack
+  for (size_t end = sizeof much; end > 0; end -= 4096)
+    much[end - 1] = 1; // downwards, to meet what ends the stack
   y[threadIdx.x] = much[4095];
 }
 
@@ -69,7 +70,8 @@ static int wrong(const float *numbers) {
 static int run(const char *fault) {
   float numbers[N];
   TT_LAUNCH(write_at, 1, N, 0, static_cast<int64_t>(0), memory);
-  float *out = static_cast<float *>(tt_cuda_allocate(sizeof numbers, true));
+  float *out;
+  TT_CUDA(cudaMallocManaged(reinterpret_cast<void **>(&out), sizeof numbers, 0));
   if (strcmp(fault, "right") == 0 || strcmp(fault, "no barrier") == 0) {
     TT_LAUNCH(reverse, 1, N, 0, memory, strcmp(fault, "right") == 0, out);
   } else if (strcmp(fault, "no wait") == 0) {
@@ -88,7 +90,7 @@ static int run(const char *fault) {
     tt_cuda_download(out, sizeof numbers, numbers);
     return static_cast<int>(numbers[0]); // 0: nothing but NaN was found
   } else if (strcmp(fault, "memory never set") == 0) {
-    float *fresh = static_cast<float *>(tt_cuda_allocate(sizeof numbers, false));
+    float *fresh = static_cast<float *>(tt_cuda_allocate(sizeof numbers));
     tt_cuda_download(fresh, sizeof numbers, numbers);
     return wrong(numbers);
   } else if (strcmp(fault, "threads") == 0) {
@@ -106,7 +108,7 @@ static int run(const char *fault) {
   } else if (strcmp(fault, "before the start") == 0) {
     TT_LAUNCH(write_at, 1, N, 0, static_cast<int64_t>(-1024), out);
   } else if (strcmp(fault, "released") == 0) {
-    tt_cuda_release(out);
+    TT_CUDA(cudaFree(out));
     TT_LAUNCH(write_at, 1, N, 0, static_cast<int64_t>(0), out);
   } else if (strcmp(fault, "the device's memory") == 0) {
     tt_cuda_wait();
@@ -126,7 +128,7 @@ static int run(const char *fault) {
 int main(int argc, char **argv) {
   float numbers[N] = {0};
   if (argc != 2 || tt_cuda_start(0) != TT_OK) return 2;
-  memory = static_cast<float *>(tt_cuda_allocate(sizeof numbers, false));
+  memory = static_cast<float *>(tt_cuda_allocate(sizeof numbers));
   printf("%d\n", run(argv[1]));
   return 0;
 }

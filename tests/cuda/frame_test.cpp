@@ -17,8 +17,11 @@ static int failures;
     }                                                                                                        \
   } while (0)
 
+// That the host reads and writes too.
 template <class F> static F *make(size_t count) {
-  return static_cast<F *>(tt_cuda_allocate(count * sizeof(F), true));
+  void *memory;
+  TT_CUDA(cudaMallocManaged(&memory, count * sizeof(F), 0));
+  return static_cast<F *>(memory);
 }
 
 // Small whole numbers and halves: exact in bf16, and so are sums of a few hundred of their products in fp32.

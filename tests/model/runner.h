@@ -15,6 +15,7 @@ typedef struct {
   uint8_t *decayed;
   tt_parameters parameters; // whole tensors
   float *weights, *gradient;
+  float *host; // one of the arrays held, on the host
   int64_t updates;
   double loss, token, position, distance; // of the last pass, means over the batch
 } runner;

@@ -92,7 +92,7 @@ static int tidy(void **state) {
 }
 
 static tt_status write_state(const char *file, float *w, float *m1, float *m2) {
-  tt_checkpoint_share share = {&model, &shards, w, m1, m2, false};
+  tt_checkpoint_share share = {&model, &shards, w, m1, m2, false, NULL};
   tt_saver *saver;
   tt_save_report report;
   bool ready;
@@ -110,7 +110,7 @@ static tt_status write_to(const char *file) {
 
 static tt_status read_as(const tt_parameters *p, const char *file, float *w, float *m1, float *m2,
                          tt_progress_state *state) {
-  tt_checkpoint_share share = {p, &shards, w, m1, m2, false};
+  tt_checkpoint_share share = {p, &shards, w, m1, m2, false, NULL};
   return tt_checkpoint_load(&self, file, &share, state);
 }
 

@@ -11,11 +11,11 @@
 tt_status __real_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 tt_status __wrap_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update);
 
-static void flip(float *value) {
+static void flip(const tt_ops *ops, float *value) {
   uint32_t bits;
-  memcpy(&bits, value, sizeof bits);
+  ops->download(value, sizeof bits, &bits);
   bits ^= 1;
-  memcpy(value, &bits, sizeof bits);
+  ops->upload(&bits, sizeof bits, value);
 }
 
 tt_status __wrap_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, tt_update *update) {
@@ -25,7 +25,7 @@ tt_status __wrap_tt_trainer_update(tt_trainer *t, const tt_global_batch *batch, 
   const char *fault = getenv("TT_TEST_FAULT");
   if (!fault || sscanf(fault, "%7s %d %d", kind, &rank, &step) != 3) return TT_OK;
   if (t->comm->rank != rank || t->state.step != step) return TT_OK;
-  if (strcmp(kind, "flip") == 0) flip(t->weights + t->parameters->total / 2);
+  if (strcmp(kind, "flip") == 0) flip(t->ops, t->weights + t->parameters->total / 2);
   if (strcmp(kind, "abort") == 0) {
     tt_fail(TT_ERR_DATA, "a fault for a test");
     tt_comm_abort(t->comm);

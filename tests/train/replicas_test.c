@@ -51,7 +51,7 @@ static void release(copies *c) {
 }
 
 static tt_status check(const copies *c) {
-  return tt_replicas_check(&c->mesh, &c->parameters, c->weights, 12);
+  return tt_replicas_check(&c->mesh, &c->parameters, tt_ops_cpu(TT_FP32), c->weights, 12);
 }
 
 // Turns the last bit of an element of a tensor on one rank of the world, and back.
@@ -156,10 +156,10 @@ static void a_trainer(void **state) {
   (void)state;
   tt_trainer t = {0};
   assert_int_equal(tt_trainer_init(&t, &comm, &config), TT_OK);
-  assert_int_equal(tt_replicas_check(&t.mesh, t.parameters, t.weights, 0), TT_OK);
+  assert_int_equal(tt_replicas_check(&t.mesh, t.parameters, t.ops, t.weights, 0), TT_OK);
   const tt_parameter *p = tt_parameters_find(t.parameters, "lm_head.dense.bias");
   if (comm.rank == comm.size - 1) flip(&t.weights[p->offset + 3], 31);
-  assert_int_equal(tt_replicas_check(&t.mesh, t.parameters, t.weights, 0),
+  assert_int_equal(tt_replicas_check(&t.mesh, t.parameters, t.ops, t.weights, 0),
                    comm.size > 1 ? TT_ERR_MPI : TT_OK);
   if (comm.size > 1) assert_says("lm_head.dense.bias");
   if (comm.size == 2) assert_says("on ranks 0 (");
