@@ -12,11 +12,11 @@ typedef struct {
   int64_t weights; // all that the rank's tensor place holds, as the model computes with them (fp32)
   int64_t masters; // of all that it holds, where `weights` are copies rounded for products: 0 in fp32, and on
                    // a CPU, which rounds operands on their way into a product
-  int64_t moments;   // both, of what it owns (fp32)
+  int64_t moments; // both, of what it owns (fp32)
   int64_t gradients; // the arrays of the tree over its leaves, log2(leaves) + 1 of them (fp32)
   int64_t exchange;  // where other ranks' gradients arrive
-  int64_t snapshot;  // copy of weights and moments of what it owns, from the first checkpoint on (fp32); on a
-                    // CPU none with the collective writer
+  int64_t snapshot;  // copy of weights and moments of what it owns, from the first checkpoint on (fp32); none
+                     // with the collective writer on a CPU
   int64_t tables;    // decay flags of what it owns; sums of squares of the gradient's blocks
 } tt_trainer_memory; // bytes
 

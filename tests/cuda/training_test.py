@@ -115,9 +115,9 @@ def check_ranks(work, one):
     nccl = dict(TT_EMULATE_DEVICES="2", TWOTRACK_NCCL=FAKE_NCCL, TT_FAKE_NCCL_COUNT=f"{work}/calls")
     calls = lambda: len(open(f"{work}/calls").readlines()) if os.path.exists(f"{work}/calls") else 0
     share = "parallel.share_gpu=true"
-    assert more("two", share, env={**nccl, "TT_EMULATE_DEVICES": "1"}) == steps(one), "two data ranks compute something else than one"
+    assert more("two", share, "train.replica_check_every=2", env={**nccl, "TT_EMULATE_DEVICES": "1"}) == steps(one), "two data ranks compute something else than one"
     assert digest(work, "two") == digest(work, "cuda") and calls() == 0
-    assert more("two_nccl", env=nccl, exchange="nccl") == steps(one), "two data ranks compute something else than one over NCCL"
+    assert more("two_nccl", "train.checkpoint_writer=collective", env=nccl, exchange="nccl") == steps(one), "two data ranks compute something else than one over NCCL"
     assert digest(work, "two_nccl") == digest(work, "cuda") and calls() == 2
     assert worst(more("sums", "parallel.reduction=nccl", env=nccl, exchange="nccl, its sums"), steps(one)) <= 1e-5
     tensor = more("tensor", share, "parallel.tensor=2")
