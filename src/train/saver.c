@@ -121,7 +121,7 @@ static tt_status make_file(tt_saver *s, const tt_progress_state *state) {
   return status;
 }
 
-// The host's memory has nothing to write, but copies.
+// What is to be written is a device's, and the host needs a copy of it.
 static bool on_device(const tt_saver *s) {
   return s->share.ops && s->share.ops->device;
 }

@@ -166,6 +166,7 @@ static tt_status load_values(tt_trainer *t, const char *path, bool moments, tt_p
   if (t->ops->device) {
     tt_status status = tt_alloc(&values, total + 2 * own, sizeof *values, "the values of a checkpoint");
     TT_TRY(tt_comm_agree_quietly(t->comm, status));
+    share.ops = NULL;
     share.weights = values, share.moment1 = values + total, share.moment2 = values + total + own;
   }
   if (!moments) share.moment1 = share.moment2 = NULL;
